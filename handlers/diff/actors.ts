@@ -12,28 +12,28 @@ import { formatPath, parsePath, type Step } from './path.ts';
  */
 export function managersOf(fields: readonly FieldChange[], by: readonly Actor[]): readonly string[] {
   if (by.length === 0) return [];
-  const changed = fields.map(({ steps }): Place => ({ begin: beginningOf(steps), steps: plainSteps(steps) }));
-  const owners = (owns: (path: string, place: Place) => boolean) =>
-    by.filter(({ paths }) => paths.some((path) => changed.some((place) => owns(path, place))));
-  const actors = [owners(isIn), owners(isAround), by.filter(({ subresource }) => subresource !== 'status')];
+  const changed = fields.map(({ steps }): FieldLocation => ({ begin: prefixOf(steps), steps: stepLabels(steps) }));
+  const owners = (owns: (path: string, location: FieldLocation) => boolean) =>
+    by.filter(({ paths }) => paths.some((path) => changed.some((location) => owns(path, location))));
+  const actors = [owners(isAtOrBelow), owners(contains), by.filter(({ subresource }) => subresource !== 'status')];
   return managersIn(actors.find((some) => some.length > 0) ?? []);
 }
 
-interface Place {
+interface FieldLocation {
   /** The path up to the first list item, as text: rules out most paths without parsing them. */
   readonly begin: string;
   readonly steps: readonly string[];
 }
 
 /** Whether the path is the field itself or a leaf below it: managedFields list the leaves of a block that was added whole. */
-function isIn(path: string, { begin, steps }: Place): boolean {
+function isAtOrBelow(path: string, { begin, steps }: FieldLocation): boolean {
   if (!path.startsWith(begin)) return false;
   const owned = stepsOf(path);
   return owned !== undefined && steps.every((step, n) => step === owned[n]);
 }
 
 /** Whether the path contains the field. */
-function isAround(path: string, { begin, steps }: Place): boolean {
+function contains(path: string, { begin, steps }: FieldLocation): boolean {
   if (!path.startsWith(begin) && !begin.startsWith(path)) return false;
   return stepsOf(path)?.every((step, n) => step === steps[n]) ?? false;
 }
@@ -47,11 +47,11 @@ function stepsOf(path: string): readonly string[] | undefined {
   }
 }
 
-function beginningOf(steps: readonly Step[]): string {
+function prefixOf(steps: readonly Step[]): string {
   const item = steps.findIndex((step) => typeof step !== 'string');
   return formatPath(item < 0 ? steps : steps.slice(0, item));
 }
 
-function plainSteps(steps: readonly Step[]): readonly string[] {
+function stepLabels(steps: readonly Step[]): readonly string[] {
   return steps.map((step) => (typeof step === 'string' ? step : step.item));
 }

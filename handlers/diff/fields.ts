@@ -77,7 +77,7 @@ class Walk {
     else if (isPending(mask)) {
       this.#open(before, undefined, mask);
       this.#open(undefined, after, mask);
-    } else if (this.#isToldInParts(before ?? after, mask) && (before === undefined || after === undefined)) {
+    } else if (this.#shouldExpand(before ?? after, mask) && (before === undefined || after === undefined)) {
       this.#open(before, after, mask);
     } else if (!sameNumber(before, after)) this.#emit(before, after);
   }
@@ -89,7 +89,7 @@ class Walk {
     else if (isList(value)) this.#lists(before === undefined ? [] : value, after === undefined ? [] : value, mask);
   }
 
-  #isToldInParts(value: Maybe, mask: Mask): boolean {
+  #shouldExpand(value: Maybe, mask: Mask): boolean {
     if (isEmpty(value, this.#rules.nulls)) return false;
     if (mask !== KEEP) return isMap(value) || isList(value);
     const step = this.#steps.at(-1);

@@ -150,16 +150,16 @@ function contentOf(item: Json): string {
 
 /** In the order of `after`; among equal items the first pairs with the first. */
 function anchorsIn(span: Span, before: Items, after: Items): readonly Anchor[] {
-  const places = new Map<string, number[]>();
+  const indexes = new Map<string, number[]>();
   for (let i = span.endBefore - 1; i >= span.start; i--) {
     const content = contentOf(before[i] as Json);
-    const found = places.get(content);
-    if (found === undefined) places.set(content, [i]);
+    const found = indexes.get(content);
+    if (found === undefined) indexes.set(content, [i]);
     else found.push(i);
   }
   const anchors: Anchor[] = [];
   for (let j = span.start; j < span.endAfter; j++) {
-    const alike = places.get(contentOf(after[j] as Json));
+    const alike = indexes.get(contentOf(after[j] as Json));
     const i = alike?.at(-1);
     if (i === undefined || !equal(before[i], after[j])) continue;
     anchors.push([i, j]);

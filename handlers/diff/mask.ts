@@ -31,7 +31,7 @@ export function compileMask(ignore: readonly Pattern[], only: readonly Pattern[]
     const last = pattern.findLastIndex((segment) => segment !== '**');
     let next: State | undefined;
     for (const segment of pattern.slice(0, last + 1).toReversed()) next = { id: id++, rule, segment, next };
-    return next === undefined ? [] : entered(next);
+    return next === undefined ? [] : expandGlobstar(next);
   };
   return settle(new Map(), [...ignore.flatMap(begin('ignore')), ...only.flatMap(begin('only'))], only.length === 0);
 }
@@ -49,19 +49,19 @@ interface State {
 type Nodes = Map<string, MaskNode>;
 
 /** `**` may stand for nothing, so a state that waits for it also waits for what follows it. */
-function entered(state: State): State[] {
-  return state.segment === '**' && state.next !== undefined ? [state, ...entered(state.next)] : [state];
+function expandGlobstar(state: State): State[] {
+  return state.segment === '**' && state.next !== undefined ? [state, ...expandGlobstar(state.next)] : [state];
 }
 
 /** `wanted`: there is no `only`, or one of its patterns has matched here or above. */
-function settle(nodes: Nodes, states: readonly State[], wanted: boolean): Mask {
-  const open = wanted ? states.filter((state) => state.rule === 'ignore') : states;
-  if (wanted && open.length === 0) return KEEP;
-  if (!wanted && open.every((state) => state.rule === 'ignore')) return SKIP;
-  const id = `${open.map((state) => state.id).join()}${wanted ? '+' : ''}`;
+function settle(nodes: Nodes, states: readonly State[], isIncluded: boolean): Mask {
+  const open = isIncluded ? states.filter((state) => state.rule === 'ignore') : states;
+  if (isIncluded && open.length === 0) return KEEP;
+  if (!isIncluded && open.every((state) => state.rule === 'ignore')) return SKIP;
+  const id = `${open.map((state) => state.id).join()}${isIncluded ? '+' : ''}`;
   const known = nodes.get(id);
   if (known !== undefined) return known;
-  const node = new MaskNode(nodes, open, wanted);
+  const node = new MaskNode(nodes, open, isIncluded);
   nodes.set(id, node);
   return node;
 }
@@ -77,10 +77,10 @@ class MaskNode {
   readonly #hasWildcards: boolean;
   #others: Mask | undefined;
 
-  constructor(nodes: Nodes, states: readonly State[], wanted: boolean) {
+  constructor(nodes: Nodes, states: readonly State[], isIncluded: boolean) {
     this.#nodes = nodes;
     this.#states = states;
-    this.pending = !wanted;
+    this.pending = !isIncluded;
     for (const { segment } of states) if (!segment.includes('*')) this.#named.set(segment, undefined);
     this.#hasWildcards = states.some(({ segment }) => segment.includes('*'));
   }
@@ -99,14 +99,14 @@ class MaskNode {
 
   #advance(key: string): Mask {
     const states = new Set<State>();
-    let wanted = !this.pending;
+    let isIncluded = !this.pending;
     for (const state of this.#states) {
       if (state.segment !== '**' && !matchesGlob(state.segment, key)) continue;
       const next = state.segment === '**' ? state : state.next;
-      if (next !== undefined) for (const one of entered(next)) states.add(one);
+      if (next !== undefined) for (const one of expandGlobstar(next)) states.add(one);
       else if (state.rule === 'ignore') return SKIP;
-      else wanted = true;
+      else isIncluded = true;
     }
-    return settle(this.#nodes, [...states], wanted);
+    return settle(this.#nodes, [...states], isIncluded);
   }
 }

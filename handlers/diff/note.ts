@@ -31,15 +31,15 @@ export interface DiffNote {
   readonly by: readonly string[];
 }
 
-export interface Compared {
+export interface DiffInput {
   readonly before: JsonObject;
   readonly after: JsonObject;
   readonly rules: FieldRules;
   readonly by: readonly Actor[];
 }
 
-export function createNote(found: readonly FieldChange[], compared: Compared): DiffNote {
-  return new LazyNote(found, compared);
+export function createNote(found: readonly FieldChange[], input: DiffInput): DiffNote {
+  return new LazyNote(found, input);
 }
 
 class LazyNote implements DiffNote {
@@ -48,15 +48,15 @@ class LazyNote implements DiffNote {
   declare readonly unified: string;
   declare readonly patch: readonly Operation[];
   declare readonly by: readonly string[];
-  readonly #compared: Compared;
+  readonly #input: DiffInput;
   #headline: string | undefined;
   #unified: string | undefined;
   #patch: readonly Operation[] | undefined;
   #by: readonly string[] | undefined;
 
-  constructor(found: readonly FieldChange[], compared: Compared) {
+  constructor(found: readonly FieldChange[], input: DiffInput) {
     this.fields = byImportance(found);
-    this.#compared = compared;
+    this.#input = input;
     Object.defineProperties(this, LazyNote.#getters);
   }
 
@@ -64,9 +64,9 @@ class LazyNote implements DiffNote {
     headline: (note) => (note.#headline ??= headlineOf(note.fields)),
     unified: (note) => (note.#unified ??= unifiedOf(note.fields)),
     patch: (note) => {
-      const { before, after, rules } = note.#compared;
+      const { before, after, rules } = note.#input;
       return (note.#patch ??= patchOf(before, after, rules));
     },
-    by: (note) => (note.#by ??= managersOf(note.fields, note.#compared.by)),
+    by: (note) => (note.#by ??= managersOf(note.fields, note.#input.by)),
   });
 }

@@ -7,14 +7,14 @@ import { isReordered, pairItems } from './lists.ts';
 import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 
 /**
- * Turns {@link cleaned} `before` into {@link cleaned} `after`. A list item added or removed is one operation, not one for each
+ * Turns {@link normalize} `before` into {@link normalize} `after`. A list item added or removed is one operation, not one for each
  * item behind it; a reordered list is replaced whole, and so is a manifest nested deeper than the stack allows.
  */
 export function patchOf(before: JsonObject, after: JsonObject, rules: FieldRules): readonly Operation[] {
   try {
-    const target = cleaned(after, rules);
+    const target = normalize(after, rules);
     const edits: Operation[] = [];
-    const aligned = align(cleaned(before, rules), target, '', edits);
+    const aligned = align(normalize(before, rules), target, '', edits);
     // The library clones values through JSON, where large numbers lose digits: take them from the target again.
     const rest = jsonPatch.compare(aligned as object, target as object);
     return [...edits, ...rest.map((op) => ('value' in op ? { ...op, value: valueAt(target, op.path) } : op))];
@@ -72,7 +72,7 @@ function valueAt(document: Json, pointer: string): Json | undefined {
 }
 
 /** A copy without the fields that do not count or that the rules treat as absent. Maps have no prototype: every key is data. */
-export function cleaned(manifest: JsonObject, rules: FieldRules): Json {
+export function normalize(manifest: JsonObject, rules: FieldRules): Json {
   return clean(manifest, rules.mask, []) ?? {};
 
   function clean(value: Json, mask: Mask, path: readonly string[]): Json | undefined {

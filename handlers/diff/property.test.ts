@@ -4,7 +4,7 @@ import jsonPatch from 'fast-json-patch';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { diffFields, type FieldRules } from './fields.ts';
 import { compileMask, KEEP } from './mask.ts';
-import { cleaned, patchOf } from './patch.ts';
+import { normalize, patchOf } from './patch.ts';
 import { parsePath } from './path.ts';
 
 /** Mulberry32: small, and the same numbers for the same seed on every machine. */
@@ -81,10 +81,10 @@ describe('diffFields() and patchOf(), for any two objects,', () => {
 
     test(`${what}: the patch turns the cleaned old object into the cleaned new object`, () => {
       for (const { seed, before, after } of cases) {
-        const start = plain(cleaned(before, rules)) as object;
+        const start = plain(normalize(before, rules)) as object;
         const patch = plain(patchOf(before, after, rules)) as jsonPatch.Operation[];
         const end = jsonPatch.applyPatch(start, patch, true, true, false).newDocument;
-        assert.deepEqual(end, plain(cleaned(after, rules)), `seed ${seed}`);
+        assert.deepEqual(end, plain(normalize(after, rules)), `seed ${seed}`);
       }
     });
 

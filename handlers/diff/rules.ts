@@ -30,7 +30,7 @@ export function createRuleBook(options: Options): RuleBook {
   return {
     rulesFor(change) {
       const known = namesOf(change.gvk).flatMap((name) => byKind.get(name) ?? [])[0];
-      const optOut = optOutOf(change, options.optOutAnnotation);
+      const optOut = optOutValue(change, options.optOutAnnotation);
       if (optOut === '') return known?.rules ?? generalRules;
       if (optOut.trim() === 'true') return undefined;
       const extra = optOut
@@ -86,7 +86,7 @@ function isRoot(path: string): boolean {
 }
 
 /** Only a value that was there before and still is: the change that sets, alters or removes it is reported in full. */
-function optOutOf({ before, after }: Change, annotation: string): string {
+function optOutValue({ before, after }: Change, annotation: string): string {
   const value = annotation === '' ? undefined : before?.metadata.annotations?.[annotation];
   if (typeof value !== 'string' || value.length > MAX_ANNOTATION_LENGTH) return '';
   return value === after?.metadata.annotations?.[annotation] ? value : '';

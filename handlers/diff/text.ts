@@ -27,7 +27,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
     ? [inline(before, room), inline(after, room)]
     : [typed(before, room), typed(after, room)];
   if (before === undefined || after === undefined) return `${old} -> ${now}`;
-  if (old !== now) return `${apartFrom(old, now)} -> ${apartFrom(now, old)}`;
+  if (old !== now) return `${distinguish(old, now)} -> ${distinguish(now, old)}`;
   if (isList(before) && isList(after)) return formatLists(before, after, room);
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
@@ -35,7 +35,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   const start = Math.max(0, commonStart(before, after) - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
   const [left, right] = [from(before), from(after)];
-  return `…${apartFrom(left, right)} -> …${apartFrom(right, left)}`;
+  return `…${distinguish(left, right)} -> …${distinguish(right, left)}`;
 }
 
 /** For a value next to one of another type: a text that reads like a number or a boolean is quoted. */
@@ -111,7 +111,7 @@ function inline(value: Json | undefined, room: number): string {
   if (typeof value !== 'string') return cut(flow(value, room), room);
   if (!isOneLine(value)) return `(${linesOf(value).length} lines)`;
   const text = value.trim() === value && value !== '' ? value : JSON.stringify(value.slice(0, room));
-  return seen(cut(text, room));
+  return escapeInvisible(cut(text, room));
 }
 
 /** In YAML's flow style, about `room` characters of it. Each nesting level uses up at least one, which bounds the recursion. */
@@ -137,11 +137,11 @@ function joined<T>(items: readonly T[], room: number, print: (item: T, left: num
 /** A string inside a block: quoted where it would read as something else. */
 function word(text: string): string {
   const isPlain = /^[A-Za-z_/.][\w./:@+=-]*$/.test(text) && !/^(?:true|false|null|yes|no)$/i.test(text);
-  return isPlain ? text : seen(printable(JSON.stringify(text)));
+  return isPlain ? text : escapeInvisible(printable(JSON.stringify(text)));
 }
 
 /** With escapes for invisible characters, such as an editor's no-break spaces and byte order marks: values may differ by them. */
-export function seen(text: string): string {
+export function escapeInvisible(text: string): string {
   return text.replace(/[\u00a0\u00ad\u061c\u200b\u200e\u200f\u202f\u2060\ufeff]/g, escapeOf);
 }
 
@@ -149,7 +149,7 @@ export function seen(text: string): string {
  * One line of text with escapes for what distinguishes it from another that looks the same: composed or combining accents,
  * joiners, spaces of other widths, tabs, trailing blanks.
  */
-export function apartFrom(text: string, other: string): string {
+export function distinguish(text: string, other: string): string {
   if (text === other || looks(text) !== looks(other)) return text;
   let start = commonStart(text, other);
   if (/[\uD800-\uDBFF]/.test(text.charAt(start - 1))) start--;

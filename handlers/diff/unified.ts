@@ -3,7 +3,7 @@ import { formatPatch, OMIT_HEADERS, structuredPatch, type StructuredPatchHunk } 
 import type { Json } from '../../src/json.ts';
 import { beginningOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
-import { apartFrom, commonEnd, commonStart, fitsOnLine, lines, seen } from './text.ts';
+import { distinguish, commonEnd, commonStart, fitsOnLine, lines, escapeInvisible } from './text.ts';
 
 const CONTEXT_LINES = 3;
 /** Lines read of a value; the cost of comparing grows with them. */
@@ -19,7 +19,7 @@ const MAX_TEXT = 65_536;
 /** Shown of a line before the point where it differs, if it is too long to be shown whole. */
 const CONTEXT_CHARS = 100;
 
-const OTHER_END = '… they differ in the final newline\n';
+const FINAL_NEWLINE_NOTE = '… they differ in the final newline\n';
 const NOT_SHOWN = '… they differ beyond what is shown\n';
 const NOT_COMPARED = `… beyond ${MAX_LINES.toLocaleString('en')} lines nothing is compared\n`;
 
@@ -39,29 +39,30 @@ function fieldDiff({ path, before, after }: FieldChange): string {
   const now = head(after);
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
-  const body = (oneSided ? undefined : compared(old, now)) ?? replaced(old.lines, now.lines);
-  const rest = (isEndedOtherwise(before, after) ? OTHER_END : '') + (old.isCut || now.isCut ? NOT_COMPARED : '');
+  const body = (oneSided ? undefined : formatHunks(old, now)) ?? replaced(old.lines, now.lines);
+  const rest =
+    (differsInFinalNewline(before, after) ? FINAL_NEWLINE_NOTE : '') + (old.isCut || now.isCut ? NOT_COMPARED : '');
   return header + (body + rest || NOT_SHOWN);
 }
 
-function isEndedOtherwise(before: Json | undefined, after: Json | undefined): boolean {
+function differsInFinalNewline(before: Json | undefined, after: Json | undefined): boolean {
   const areTexts = typeof before === 'string' && typeof after === 'string' && before !== '' && after !== '';
   return areTexts && before.endsWith('\n') !== after.endsWith('\n');
 }
 
 /** Undefined if they have too little in common. */
-function compared(old: Head, now: Head): string | undefined {
+function formatHunks(old: Head, now: Head): string | undefined {
   const options = { context: CONTEXT_LINES, maxEditLength: MAX_EDITS };
   const patch = structuredPatch('', '', ended(old.lines), ended(now.lines), undefined, undefined, options);
   if (patch === undefined) return undefined;
   const last = patch.hunks.pop();
-  if (last !== undefined) patch.hunks.push(...withoutUnknown(last, old, now));
-  for (const hunk of patch.hunks) hunk.lines = shownHunk(hunk.lines);
+  if (last !== undefined) patch.hunks.push(...dropUncertainLines(last, old, now));
+  for (const hunk of patch.hunks) hunk.lines = formatHunk(hunk.lines);
   return patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
 }
 
 /** Drops trailing lines that the other side may hold beyond its cut: nobody knows whether they were added or removed. */
-function withoutUnknown(last: StructuredPatchHunk, old: Head, now: Head): readonly StructuredPatchHunk[] {
+function dropUncertainLines(last: StructuredPatchHunk, old: Head, now: Head): readonly StructuredPatchHunk[] {
   const end = last.lines.findLastIndex((line) => line.startsWith(' '));
   const known = last.lines.filter((line, n) => n <= end || !(line.startsWith('-') ? now.isCut : old.isCut));
   const without = (sign: string): number => known.filter((line) => !line.startsWith(sign)).length;
@@ -79,7 +80,7 @@ function replaced(old: readonly string[], now: readonly string[]): string {
 }
 
 function marked(sign: '-' | '+', side: readonly string[], others: readonly string[]): readonly string[] {
-  const kept = side.slice(0, MAX_BLOCK_LINES).map((line, n) => sign + shown(line, others[n]));
+  const kept = side.slice(0, MAX_BLOCK_LINES).map((line, n) => sign + formatLine(line, others[n]));
   const more = side.length - kept.length;
   return more === 0 ? kept : [...kept, `… ${more} more lines`];
 }
@@ -90,15 +91,15 @@ export function countLines(texts: readonly string[]): number {
 }
 
 /** A removed line is compared with the line that replaced it, so that their difference is visible. */
-function shownHunk(hunk: readonly string[]): string[] {
+function formatHunk(hunk: readonly string[]): string[] {
   const texts: string[] = [];
   for (let i = 0; i < hunk.length;) {
     const removed = runOf('-', hunk, i);
     const added = runOf('+', hunk, i + removed.length);
-    removed.forEach((line, n) => texts.push(`-${shown(line, added[n])}`));
-    added.forEach((line, n) => texts.push(`+${shown(line, removed[n])}`));
+    removed.forEach((line, n) => texts.push(`-${formatLine(line, added[n])}`));
+    added.forEach((line, n) => texts.push(`+${formatLine(line, removed[n])}`));
     i += removed.length + added.length;
-    if (removed.length + added.length === 0) texts.push(` ${shown(hunk[i++]?.slice(1) ?? '')}`);
+    if (removed.length + added.length === 0) texts.push(` ${formatLine(hunk[i++]?.slice(1) ?? '')}`);
   }
   return texts;
 }
@@ -126,9 +127,9 @@ function head(value: Json | undefined): Head {
 }
 
 /** @param other the line that replaced it, or that it replaced */
-function shown(line: string, other?: string): string {
-  const text = other === undefined ? line : apartFrom(line, other);
-  return seen(cutLine(text, other)).split('\t').map(printable).join('\t');
+function formatLine(line: string, other?: string): string {
+  const text = other === undefined ? line : distinguish(line, other);
+  return escapeInvisible(cutLine(text, other)).split('\t').map(printable).join('\t');
 }
 
 function cutLine(line: string, other = ''): string {

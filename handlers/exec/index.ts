@@ -74,7 +74,7 @@ export default defineTransform({
       return {
         async handle(change, context) {
           const ran = await runOnce(spec, requestOf(change, context), { signal: context.signal, clock });
-          return meaningOf(ran, change, context);
+          return verdictOfExit(ran, change, context);
         },
       };
     }
@@ -90,11 +90,11 @@ export default defineTransform({
 });
 
 /** The answer counts only if the program exited with 0; otherwise its exit code decides. */
-function meaningOf(ran: ProgramResult, change: Change, context: HandlerContext): Change | Halt {
-  const said = ran.stderr.trim().slice(-MAX_SHOWN);
+function verdictOfExit(ran: Ran, change: Change, context: HandlerContext): Change | Halt {
+  const message = ran.stderr.trim().slice(-MAX_SHOWN);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
-  if (ran.code === EXIT.halt) return halt(said || 'it gave no reason');
-  if (ran.code === EXIT.later) throw new RetryAfterError(`it asks to be run again later${said && `: ${said}`}`);
-  if (ran.code === EXIT.never) throw new TerminalError(`it refuses the change${said && `: ${said}`}`);
-  throw new Error(`it ended with ${describeEnd(ran)}${said && `: ${said}`}`);
+  if (ran.code === EXIT.halt) return halt(message || 'it gave no reason');
+  if (ran.code === EXIT.later) throw new RetryAfterError(`it asks to be run again later${message && `: ${message}`}`);
+  if (ran.code === EXIT.never) throw new TerminalError(`it refuses the change${message && `: ${message}`}`);
+  throw new Error(`it ended with ${describeEnd(ran)}${message && `: ${message}`}`);
 }

@@ -22,8 +22,8 @@ export function backupName(path: string, now: number): string {
 /** Removes files that are too old or too many, the oldest first. */
 export async function removeOldBackups(path: string, limits: BackupLimits, now: number): Promise<void> {
   const newestFirst = (await backupsOf(path)).toSorted((a, b) => b.at - a.at);
-  const old = newestFirst.filter(({ at }, place) => {
-    const isTooMany = limits.maxBackups > 0 && place >= limits.maxBackups;
+  const old = newestFirst.filter(({ at }, position) => {
+    const isTooMany = limits.maxBackups > 0 && position >= limits.maxBackups;
     return isTooMany || (limits.maxAgeMs > 0 && at < now - limits.maxAgeMs);
   });
   for (const { file } of old) await rm(file, { force: true });

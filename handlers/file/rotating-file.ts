@@ -36,9 +36,9 @@ const NEW_FILE_MODE = 0o640;
 /** Waiting lines are written together, up to this much at once. */
 const MAX_CHUNK_BYTES = 1024 * 1024;
 /** How often to look for files that have become too old, while lines are written and nothing is rotated. */
-const TIDY_EVERY_MS = 3_600_000;
+const CLEANUP_INTERVAL_MS = 3_600_000;
 /** How long until a failed rotation is tried again; meanwhile the file grows. */
-const ROTATE_AGAIN_MS = 60_000;
+const ROTATE_RETRY_MS = 60_000;
 
 export class RotatingFile {
   readonly #path: string;
@@ -51,8 +51,8 @@ export class RotatingFile {
   /** The last line is incomplete: a failed write could not be undone, or the writer was killed. */
   #isTorn = false;
   /** Monotonic time, like the next. */
-  #tidiedAt = -Infinity;
-  #rotateFrom = -Infinity;
+  #cleanedAt = -Infinity;
+  #rotateRetryAt = -Infinity;
   #draining: Promise<void> | undefined;
 
   constructor(path: string, limits: FileLimits, { clock, log }: { clock: Clock; log: Logger }) {
@@ -67,9 +67,9 @@ export class RotatingFile {
     try {
       await this.#ensureOpen();
     } catch (thrown) {
-      throw this.#explain(thrown);
+      throw this.#toAppendError(thrown);
     }
-    await this.#tidy();
+    await this.#removeOldBackups();
   }
 
   /**
@@ -99,7 +99,7 @@ export class RotatingFile {
         await this.#write(chunk);
         for (const { resolve } of chunk) resolve();
       } catch (thrown) {
-        const error = this.#explain(thrown);
+        const error = this.#toAppendError(thrown);
         for (const { reject } of chunk) reject(error);
       }
     }
@@ -126,7 +126,8 @@ export class RotatingFile {
     await this.#writeAll(handle, this.#isTorn ? Buffer.concat([Buffer.from('\n'), bytes]) : bytes);
     this.#isTorn = false;
     if (fsync) await handle.datasync();
-    if (maxAgeMs > 0 && this.#clock.monotonic() - this.#tidiedAt >= TIDY_EVERY_MS) await this.#tidy();
+    if (maxAgeMs > 0 && this.#clock.monotonic() - this.#cleanedAt >= CLEANUP_INTERVAL_MS)
+      await this.#removeOldBackups();
   }
 
   /** Writes all of it or nothing, as far as the system allows. */
@@ -136,13 +137,13 @@ export class RotatingFile {
       while (written < bytes.length) written += (await handle.write(bytes, written)).bytesWritten;
       this.#size += written;
     } catch (thrown) {
-      if (written > 0) await this.#takeBack(handle, written);
+      if (written > 0) await this.#undoWrite(handle, written);
       throw thrown;
     }
   }
 
   /** Undoes a partial write, unless somebody else has appended to it. */
-  async #takeBack(handle: FileHandle, written: number): Promise<void> {
+  async #undoWrite(handle: FileHandle, written: number): Promise<void> {
     try {
       const { size } = await handle.stat();
       if (size !== this.#size + written) throw new Error('another process has written to it');
@@ -180,7 +181,7 @@ export class RotatingFile {
 
   /** The size at which the file is rotated at present; 0: not at present. */
   get #maxBytes(): number {
-    return this.#clock.monotonic() < this.#rotateFrom ? 0 : this.#limits.maxBytes;
+    return this.#clock.monotonic() < this.#rotateRetryAt ? 0 : this.#limits.maxBytes;
   }
 
   /** We may be allowed to write to the file but not to rename it: then it grows, since its content matters more than its size. */
@@ -190,7 +191,7 @@ export class RotatingFile {
     } catch (thrown) {
       // ENOENT: another writer has rotated it in between.
       if (codeOf(thrown) !== 'ENOENT') {
-        this.#rotateFrom = this.#clock.monotonic() + ROTATE_AGAIN_MS;
+        this.#rotateRetryAt = this.#clock.monotonic() + ROTATE_RETRY_MS;
         const fields = { path: this.#path, error: toError(thrown).message };
         return void this.#log.warn(
           'Cannot rotate a full file, so it keeps growing: allow renaming in its folder, or set maxSize = 0',
@@ -198,11 +199,11 @@ export class RotatingFile {
         );
       }
     }
-    await this.#tidy();
+    await this.#removeOldBackups();
   }
 
-  async #tidy(): Promise<void> {
-    this.#tidiedAt = this.#clock.monotonic();
+  async #removeOldBackups(): Promise<void> {
+    this.#cleanedAt = this.#clock.monotonic();
     try {
       await removeOldBackups(this.#path, this.#limits, this.#clock.now());
     } catch (thrown) {
@@ -210,7 +211,7 @@ export class RotatingFile {
     }
   }
 
-  #explain(thrown: unknown): Error {
+  #toAppendError(thrown: unknown): Error {
     const cause = toError(thrown);
     const reason = REASONS[codeOf(thrown) ?? ''];
     const message = `Cannot append to ${this.#path}: ${reason ?? cause.message}`;

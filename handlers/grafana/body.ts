@@ -23,20 +23,13 @@ const MAX_TAG_CHARS = 100;
 
 const HEADLINE = '{{ change.headline }}';
 /** A late delivery still shows at the time of the change. */
-const HAPPENED = '{{ event.lastTimestamp | default: change.observedAt }}';
+const TIME = '{{ event.lastTimestamp | default: change.observedAt }}';
 
 export function compileAnnotation(options: Options): Annotation {
   return options.format === 'graphite' ? graphite(options) : annotation(options);
 }
 
-function annotation({
-  text = HEADLINE,
-  time = HAPPENED,
-  timeEnd = '',
-  tags,
-  dashboardUID,
-  panelId,
-}: Options): Annotation {
+function annotation({ text = HEADLINE, time = TIME, timeEnd = '', tags, dashboardUID, panelId }: Options): Annotation {
   const texts = compileTexts({ dashboardUID, tags, text });
   const panel = compilePanel(panelId);
   const [begin, end] = [compileTime(time, 'time'), compileTime(timeEnd, 'timeEnd')];
@@ -50,7 +43,7 @@ function annotation({
   };
 }
 
-function graphite({ what = HEADLINE, data, tags, when = HAPPENED }: Options): Annotation {
+function graphite({ what = HEADLINE, data, tags, when = TIME }: Options): Annotation {
   const texts = compileTexts({ data, tags, what });
   const at = compileTime(when, 'when');
   return {
@@ -73,18 +66,18 @@ function compileTexts(fields: Readonly<Record<string, unknown>>): (scope: Templa
     Object.fromEntries(
       layouts.map(([name, layout, isList]) => {
         const value = layout.value(scope);
-        return [name, isList ? (value as readonly Json[]).map(tagOf) : value === undefined ? value : shown(value)];
+        return [name, isList ? (value as readonly Json[]).map(tagOf) : value === undefined ? value : safeText(value)];
       }),
     );
 }
 
 /** People read this: text from the cluster must not hide or reverse the text around it. */
-function shown(value: Json): string {
+function safeText(value: Json): string {
   return printableLines(textOf(value));
 }
 
 function tagOf(value: Json): string {
-  const [key = '', ...rest] = shown(value).split(':');
+  const [key = '', ...rest] = safeText(value).split(':');
   return [key, ...(rest.length === 0 ? [] : [rest.join(':')])].map(boundedTag).join(':');
 }
 

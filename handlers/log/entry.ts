@@ -35,7 +35,7 @@ export function changeEntry(change: Change): Entry {
   const by = writersOf(change);
   // An Event's name says nothing, and a higher count says little.
   const headline = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
-  const told = [headline, by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
+  const parts = [headline, by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
   return {
     level: 'info',
     message: 'Change',
@@ -47,7 +47,7 @@ export function changeEntry(change: Change): Entry {
       ...(headline === '' ? {} : { headline }),
       ...(diff === undefined ? {} : detailsOf(diff)),
     },
-    line: told.filter((part) => part !== '').join(' · '),
+    line: parts.filter((part) => part !== '').join(' · '),
     block: () => detailLines(change).join('\n'),
   };
 }

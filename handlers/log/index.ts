@@ -27,9 +27,9 @@ const STALLED_READER_MS = 15 * 60_000;
 /** The key under which winston keeps the formatted text (documented by its package triple-beam). */
 const MESSAGE = Symbol.for('message');
 /** The key under which an entry carries the callback of its writer. */
-const WRITTEN = Symbol('written');
+const CALLBACK = Symbol('written');
 
-type Written = (error?: Error | null) => void;
+type WriteCallback = (error?: Error | null) => void;
 
 export default defineSink({
   name: 'log',
@@ -59,16 +59,16 @@ export default defineSink({
       format: format.printf(({ entry }) => {
         return pretty ? prettyText(entry as Entry, { color }) : jsonText(entry as Entry);
       }),
-      transports: [new transports.Stream({ stream: acknowledging(stdout) })],
+      transports: [new transports.Stream({ stream: callbackStream(stdout) })],
     });
 
     const write = (entry: Entry, signal: AbortSignal): Promise<void> =>
       untilAborted(signal, ({ resolve, reject }) => {
-        const written: Written = (cause) => {
+        const written: WriteCallback = (cause) => {
           if (cause) reject(new Error('Cannot write to the output stream', { cause }));
           else resolve();
         };
-        logger.log({ level: entry.level, message: entry.message, entry, [WRITTEN]: written });
+        logger.log({ level: entry.level, message: entry.message, entry, [CALLBACK]: written });
       });
 
     return {
@@ -88,12 +88,12 @@ export default defineSink({
  * winston acknowledges nothing: in object mode its stream transport hands over the entry itself, and the output stream's own
  * callback then notifies whoever waits for it.
  */
-function acknowledging(output: NodeJS.WritableStream): Writable {
+function callbackStream(output: NodeJS.WritableStream): Writable {
   return new Writable({
     objectMode: true,
-    write(info: { [MESSAGE]: string; [WRITTEN]: Written }, _encoding, next) {
+    write(info: { [MESSAGE]: string; [CALLBACK]: WriteCallback }, _encoding, next) {
       output.write(`${info[MESSAGE]}\n`, (error) => {
-        info[WRITTEN](error);
+        info[CALLBACK](error);
         next();
       });
     },

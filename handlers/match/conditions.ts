@@ -15,14 +15,14 @@ import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
 
 /** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise if the cluster has to be asked. */
-export type Condition = (change: Change, context: Asks) => Outcome | Promise<Outcome>;
+export type Condition = (change: Change, context: Lookups) => Outcome | Promise<Outcome>;
 
 export interface Outcome {
   readonly holds: boolean;
   readonly why: string;
 }
 
-type Asks = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
+type Lookups = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
 
 type Patterns = z.output<typeof patterns>;
 
@@ -33,23 +33,25 @@ type Patterns = z.output<typeof patterns>;
 export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Condition[] {
   const conditions: Condition[] = [];
   const found = (values: readonly string[]) => (absentIsEmpty && values.length === 0 ? [''] : values);
-  if (tests.action !== undefined) conditions.push(actionIs([tests.action].flat()));
+  if (tests.action !== undefined) conditions.push(actionCondition([tests.action].flat()));
   for (const [test, valueOf] of Object.entries(TEXTS) as [TextTest, TextOf][]) {
     const given = tests[test];
     if (given !== undefined)
-      conditions.push(matching(test, given, (change) => found(valuesIn(valueOf(change))), ANY_CASE.has(test)));
+      conditions.push(
+        textCondition(test, given, (change) => found(toList(valueOf(change))), CASE_INSENSITIVE.has(test)),
+      );
   }
-  if (tests.minCount !== undefined) conditions.push(happenedAtLeast(tests.minCount));
+  if (tests.minCount !== undefined) conditions.push(minCountCondition(tests.minCount));
   for (const [path, given] of Object.entries(tests.field ?? {})) {
-    const { mask } = everythingAt([path]);
-    conditions.push(matching(path, given, (change) => found([...textsAt(manifestOf(change) ?? {}, mask)])));
+    const { mask } = rulesFor([path]);
+    conditions.push(textCondition(path, given, (change) => found([...valuesAt(manifestOf(change) ?? {}, mask)])));
   }
-  if (tests.changed !== undefined) conditions.push(changedAt([tests.changed].flat()));
+  if (tests.changed !== undefined) conditions.push(changedCondition([tests.changed].flat()));
   return [...conditions, ...involvedConditions(tests)];
 }
 
 /** What the cluster may have to be asked for: owner and namespace of any object; labels and annotations only of an Event's object. */
-export function questionsOf(tests: Omit<Tests, 'action'>): ClusterQuestions {
+export function clusterQuestionsOf(tests: Omit<Tests, 'action'>): ClusterQuestions {
   const { labels, annotations, namespaceLabels, ownerKind, ownerName } = tests;
   if ([namespaceLabels, ownerKind, ownerName].some((given) => given !== undefined)) return { involved: true };
   return labels === undefined && annotations === undefined ? {} : { involved: 'of Events' };
@@ -65,15 +67,15 @@ function involvedConditions(tests: Tests): readonly Condition[] {
         isEvent(change.gvk)
           ? context
               .involved(change)
-              .then((involved) => test(valuesIn(own(involved?.[table] ?? {}, key) as string | undefined)))
-          : test(valuesIn(metadataText(change, table, key))),
+              .then((involved) => test(toList(own(involved?.[table] ?? {}, key) as string | undefined)))
+          : test(toList(metadataValue(change, table, key))),
       );
     }
   }
   for (const [key, given] of Object.entries(tests.namespaceLabels ?? {})) {
     const test = matcherOf(`namespaceLabels[${key}]`, given);
     conditions.push((change, context) =>
-      context.namespaceOf(change).then((found) => test(valuesIn(own(found?.labels ?? {}, key) as string | undefined))),
+      context.namespaceOf(change).then((found) => test(toList(own(found?.labels ?? {}, key) as string | undefined))),
     );
   }
   for (const [name, part] of [
@@ -82,8 +84,8 @@ function involvedConditions(tests: Tests): readonly Condition[] {
   ] as const) {
     const given = tests[name];
     if (given === undefined) continue;
-    const test = matcherOf(name, given, ANY_CASE.has(name));
-    conditions.push((change, context) => context.topOwner(change).then((owner) => test(valuesIn(owner?.[part]))));
+    const test = matcherOf(name, given, CASE_INSENSITIVE.has(name));
+    conditions.push((change, context) => context.topOwner(change).then((owner) => test(toList(owner?.[part]))));
   }
   return conditions;
 }
@@ -108,9 +110,9 @@ const TEXTS: Readonly<Record<TextTest, TextOf>> = {
 };
 
 /** Kinds may be written in any case throughout the configuration. */
-const ANY_CASE: ReadonlySet<string> = new Set(['kind', 'involvedKind', 'ownerKind'] satisfies (keyof Tests)[]);
+const CASE_INSENSITIVE: ReadonlySet<string> = new Set(['kind', 'involvedKind', 'ownerKind'] satisfies (keyof Tests)[]);
 
-function matching(
+function textCondition(
   name: string,
   given: Patterns,
   valuesOf: (change: Change) => readonly string[],
@@ -122,24 +124,24 @@ function matching(
 
 function matcherOf(name: string, given: Patterns, ignoreCase = false): (values: readonly string[]) => Outcome {
   const matches = compilePatterns(given, { ignoreCase });
-  const wanted = [given].flat().join(' or ');
+  const expected = [given].flat().join(' or ');
   return (values) => {
     const match = values.find(matches);
-    if (match !== undefined) return { holds: true, why: `${name} ${shown(match)} matches ${wanted}` };
-    const found = values.length === 0 ? 'is absent, so it' : values.slice(0, 3).map(shown).join(' and ');
-    return { holds: false, why: `${name} ${found} does not match ${wanted}` };
+    if (match !== undefined) return { holds: true, why: `${name} ${quoted(match)} matches ${expected}` };
+    const found = values.length === 0 ? 'is absent, so it' : values.slice(0, 3).map(quoted).join(' and ');
+    return { holds: false, why: `${name} ${found} does not match ${expected}` };
   };
 }
 
-function actionIs(actions: readonly string[]): Condition {
-  const wanted = actions.join(' or ');
+function actionCondition(actions: readonly string[]): Condition {
+  const expected = actions.join(' or ');
   return ({ action }) => {
     const holds = actions.includes(action);
-    return { holds, why: `action ${action} is ${holds ? '' : 'not '}${wanted}` };
+    return { holds, why: `action ${action} is ${holds ? '' : 'not '}${expected}` };
   };
 }
 
-function happenedAtLeast(minCount: number): Condition {
+function minCountCondition(minCount: number): Condition {
   return (change) => {
     const manifest = isEvent(change.gvk) ? manifestOf(change) : undefined;
     const count = manifest === undefined ? 0 : occurrencesOf(manifest);
@@ -149,39 +151,39 @@ function happenedAtLeast(minCount: number): Condition {
 }
 
 /** Created and deleted objects have no changed fields: `action` asks for them. */
-function changedAt(paths: readonly string[]): Condition {
-  const rules = everythingAt(paths);
-  const wanted = paths.join(' or ');
+function changedCondition(paths: readonly string[]): Condition {
+  const rules = rulesFor(paths);
+  const expected = paths.join(' or ');
   return ({ before, after }) => {
     const [field] = before && after ? diffFields(before, after, rules) : [];
-    return field ? { holds: true, why: `${field.path} changed` } : { holds: false, why: `no change of ${wanted}` };
+    return field ? { holds: true, why: `${field.path} changed` } : { holds: false, why: `no change of ${expected}` };
   };
 }
 
 /** Everything that the paths name counts: nothing there is quiet. */
-function everythingAt(paths: readonly string[]): FieldRules {
+function rulesFor(paths: readonly string[]): FieldRules {
   return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
 }
 
 /** The values a path leads to, as text. Uses an explicit stack: an object may nest too deeply for recursion. */
-function* textsAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
-  const pending: Place[] = [{ field: undefined, value: manifest, mask: whole }];
-  for (let place = pending.pop(); place !== undefined; place = pending.pop()) {
-    const { value, mask } = place;
+function* valuesAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
+  const pending: FieldNode[] = [{ field: undefined, value: manifest, mask: whole }];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    const { value, mask } = node;
     if (value === null || value === undefined || mask === SKIP) continue;
     if (mask === KEEP) yield typeof value === 'string' ? value : toJson(value);
-    else pending.push(...placesIn(place).toReversed());
+    else pending.push(...childrenOf(node).toReversed());
   }
 }
 
-interface Place {
+interface FieldNode {
   /** The field that holds the value; undefined for the root and for list items. */
   readonly field: string | undefined;
   readonly value: Json | undefined;
   readonly mask: Mask;
 }
 
-function placesIn({ field, value, mask }: Place): Place[] {
+function childrenOf({ field, value, mask }: FieldNode): FieldNode[] {
   if (isMap(value)) {
     return Object.entries(value).map(([key, inner]) => ({ field: key, value: inner, mask: below(mask, key) }));
   }
@@ -191,19 +193,19 @@ function placesIn({ field, value, mask }: Place): Place[] {
   });
 }
 
-function metadataText(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {
+function metadataValue(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {
   const values = manifestOf(change)?.metadata[table] as Json | undefined;
   const value = isMap(values) ? own(values, key) : undefined;
   return typeof value === 'string' ? value : undefined;
 }
 
-function valuesIn(value: string | undefined): readonly string[] {
+function toList(value: string | undefined): readonly string[] {
   return value === undefined ? [] : [value];
 }
 
-const SHOWN_MAX = 60;
+const MAX_SHOWN_CHARS = 60;
 
 /** A value as shown in a reason: quoted, on one line, shortened. */
-function shown(value: string): string {
-  return `"${printable(shortened(value, SHOWN_MAX))}"`;
+function quoted(value: string): string {
+  return `"${printable(shortened(value, MAX_SHOWN_CHARS))}"`;
 }

@@ -1,6 +1,6 @@
 import type { Change } from '../../src/change.ts';
 import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
-import { conditionsOf, questionsOf, type Outcome } from './conditions.ts';
+import { conditionsOf, clusterQuestionsOf, type Outcome } from './conditions.ts';
 import { options } from './options.ts';
 
 export default defineTransform({
@@ -40,21 +40,21 @@ export default defineTransform({
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
   ],
-  asks: questionsOf,
+  asks: clusterQuestionsOf,
   create({ drop, absentIsEmpty, ...given }) {
     const conditions = conditionsOf(given, absentIsEmpty);
     return { handle: (change, context) => judge(change, context, 0, []) };
 
     /** A promise only if the cluster has to be asked: what is decided at once needs no deadline. */
-    function judge(change: Change, context: HandlerContext, from: number, held: readonly string[]): Verdict {
+    function judge(change: Change, context: HandlerContext, from: number, reasons: readonly string[]): Verdict {
       const condition = conditions[from];
-      if (condition === undefined) return drop ? halt(`dropped: ${held.join(', ')}`) : change;
-      const goOn = ({ holds, why }: Outcome): Verdict => {
-        if (holds) return judge(change, context, from + 1, [...held, why]);
+      if (condition === undefined) return drop ? halt(`dropped: ${reasons.join(', ')}`) : change;
+      const next = ({ holds, why }: Outcome): Verdict => {
+        if (holds) return judge(change, context, from + 1, [...reasons, why]);
         return drop ? change : halt(why);
       };
       const outcome = condition(change, context);
-      return outcome instanceof Promise ? outcome.then(goOn) : goOn(outcome);
+      return outcome instanceof Promise ? outcome.then(next) : next(outcome);
     }
   },
 });

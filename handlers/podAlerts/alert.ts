@@ -8,7 +8,7 @@ import { adviceOn } from './advice.ts';
 import { failingKindOf, type FailingKind } from './failing-kind.ts';
 import { groupOf, type Owner } from './owner.ts';
 import type { Level } from './problem.ts';
-import { timesOf, type AlertState, type GroupState } from './state.ts';
+import { restartTimesOf, type AlertState, type GroupState } from './state.ts';
 
 /** A change of the workload, or of its pods' configuration, before the alert. */
 export interface LastChange {
@@ -76,7 +76,7 @@ const WHY: Readonly<Record<Exclude<Step, 'quiet'>, AlertNote['why']>> = {
   resolve: 'over',
 };
 
-export interface Circumstances {
+export interface AlertInput {
   readonly step: Exclude<Step, 'quiet'>;
   readonly alert: AlertState;
   readonly state: GroupState;
@@ -87,8 +87,8 @@ export interface Circumstances {
   readonly redacted: (text: string) => string;
 }
 
-export function alertOf(circumstances: Circumstances, findings: Findings): AlertNote {
-  const { step, alert, state, owner, clusterId, now, redacted } = circumstances;
+export function alertOf(input: AlertInput, findings: Findings): AlertNote {
+  const { step, alert, state, owner, clusterId, now, redacted } = input;
   const { lead, pod, uid, node, since, pods } = alert;
   const container = lead.container === '' ? undefined : lead.container;
   const until = step === 'resolve' ? (alert.endedAt ?? alert.recoveredAt ?? now) : now;
@@ -110,7 +110,7 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
     exitCode: lead.exitCode,
     signal: lead.signal,
     message: lead.message === undefined ? undefined : redacted(lead.message),
-    restarts: timesOf(state.pods[uid]?.restarts ?? {}, lead.container).length,
+    restarts: restartTimesOf(state.pods[uid]?.restarts ?? {}, lead.container).length,
     since: new Date(since).toISOString(),
     durationMs: Math.max(0, until - since),
     pods,
@@ -119,10 +119,10 @@ export function alertOf(circumstances: Circumstances, findings: Findings): Alert
   return { ...parts, headline: headlineOf(parts, failingKindOf(owner, lead)), ...findings };
 }
 
-type Headed = Omit<AlertNote, 'headline' | keyof Findings>;
+type AlertFacts = Omit<AlertNote, 'headline' | keyof Findings>;
 
 /** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; prefixed if it is over. */
-function headlineOf(alert: Headed, kind: FailingKind): string {
+function headlineOf(alert: AlertFacts, kind: FailingKind): string {
   const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
   const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);
   const what = how.length === 0 ? reason : `${reason} (${how.join(', ')})`;
@@ -137,7 +137,7 @@ function headlineOf(alert: Headed, kind: FailingKind): string {
   return `${openingOf(alert)}${what}: ${where.filter((part) => part !== undefined).join(', ')}`;
 }
 
-function openingOf({ why, durationMs }: Headed): string {
+function openingOf({ why, durationMs }: AlertFacts): string {
   const lasted = durationText(Math.round(durationMs / 1000), ' ');
   if (why === 'over') return `resolved after ${lasted}: `;
   return why === 'reminder' ? `for ${lasted} now: ` : '';

@@ -26,9 +26,9 @@ const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodIn
  */
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
-  const ends = phaseOf(pod) === 'Failed';
-  const containers = containersOf(pod).flatMap((container) => problemOf(container, ends));
-  const own = ends ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
+  const hasFailed = phaseOf(pod) === 'Failed';
+  const containers = containersOf(pod).flatMap((container) => problemOf(container, hasFailed));
+  const own = hasFailed ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
   return [
     ...(own?.due === undefined && own !== undefined ? [own] : []),
     ...containers,
@@ -36,11 +36,11 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
   ];
 }
 
-/** @param ends the pod has failed for good */
-function problemOf(container: Container, ends: boolean): readonly Problem[] {
+/** @param hasFailed the pod has failed for good */
+function problemOf(container: Container, hasFailed: boolean): readonly Problem[] {
   const { waiting, terminated, last } = container;
   // The kubelet ends sidecars last, and no pod fails because of them.
-  if (ends && isSidecar(container)) return [];
+  if (hasFailed && isSidecar(container)) return [];
   if (waiting !== undefined && !HARMLESS_WAITS.has(waiting.reason)) {
     return [
       {
@@ -52,7 +52,7 @@ function problemOf(container: Container, ends: boolean): readonly Problem[] {
     ];
   }
   if (terminated === undefined || terminated.exitCode === 0) return [];
-  const isFinal = ends || container.restartPolicy === 'Never';
+  const isFinal = hasFailed || container.restartPolicy === 'Never';
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
   return [{ ...exitProblem(container, terminated), ...(isFinal ? { final: true } : {}) }];
 }
@@ -127,10 +127,16 @@ function pendingPod(pod: Manifest, { pendingMs }: ClassifyOptions): Problem | un
     const due = (scheduled.since ?? since) + Math.min(UNSCHEDULABLE_MS, pendingMs);
     return { container: '', reason: 'Unschedulable', level: 'Failure', due, ...messagePart(scheduled.message) };
   }
-  return { container: '', reason: 'Pending', level: 'Failure', due: since + pendingMs, ...messagePart(waitsFor(pod)) };
+  return {
+    container: '',
+    reason: 'Pending',
+    level: 'Failure',
+    due: since + pendingMs,
+    ...messagePart(pendingReason(pod)),
+  };
 }
 
-function waitsFor(pod: Manifest): string | undefined {
+function pendingReason(pod: Manifest): string | undefined {
   const waiting = containersOf(pod).find(({ state, init }) => state === 'waiting' || (init && state === 'running'));
   if (waiting === undefined) return undefined;
   return waiting.state === 'running'

@@ -3,13 +3,13 @@ import { failingKindOf } from './failing-kind.ts';
 import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
 import {
-  fails,
-  failsIn,
+  isFailing,
+  isPodFailing,
   isDue,
   nextChangeAt,
   type AlertState,
   type GroupState,
-  type Known,
+  type KnownProblem,
   type PodState,
 } from './state.ts';
 
@@ -43,23 +43,23 @@ export type IsMuted = (failing: { readonly uid: string; readonly pod: string; re
 export interface Times {
   readonly now: number;
   /** Earlier than now if the change had to wait: behind one that a receiver did not accept, or for a quiet to end. */
-  readonly seenAt: number;
+  readonly observedAt: number;
 }
 
-/** Returns the state before the message is sent; see {@link told} for the one after. */
-export function decide(state: GroupState, { now, seenAt }: Times, rules: Rules, isMuted: IsMuted): Decision {
+/** Returns the state before the message is sent; see {@link markReported} for the one after. */
+export function decide(state: GroupState, { now, observedAt }: Times, rules: Rules, isMuted: IsMuted): Decision {
   const worst = worstOf(state, now, isMuted);
   const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
-  if (worst === undefined) return whenFine(kept, { now, seenAt }, rules);
-  const known = alertWith(kept.alert, worst, failingPods(kept, now).length);
+  if (worst === undefined) return decideRecovery(kept, { now, observedAt }, rules);
+  const known = updateAlert(kept.alert, worst, failingPods(kept, now).length);
   const step = stepOf(known, now, rules);
   // A reminder is about what fails now: the first pod may be long gone.
-  const alert = step === 'remind' && !failsIn(kept, known.uid, now) ? about(known, worst) : known;
+  const alert = step === 'remind' && !isPodFailing(kept, known.uid, now) ? about(known, worst) : known;
   return { step, alert, state: { ...kept, alert } };
 }
 
 /** The state after the message was sent. Of a resolved alert only the time is kept. */
-export function told(state: GroupState, step: Step, now: number): GroupState {
+export function markReported(state: GroupState, step: Step, now: number): GroupState {
   const { alert, ...rest } = state;
   if (alert === undefined || step === 'quiet') return state;
   if (step === 'resolve') return { ...rest, resolved: [...rest.resolved, now].slice(-MAX_DOUBLINGS) };
@@ -67,7 +67,7 @@ export function told(state: GroupState, step: Step, now: number): GroupState {
 }
 
 /** When to look again without a change; undefined if there is nothing left to wait for. */
-export function nextAt(state: GroupState, now: number, rules: Rules): number | undefined {
+export function nextWakeAt(state: GroupState, now: number, rules: Rules): number | undefined {
   const { recoveredAt, toldAt } = state.alert ?? {};
   const endsAt = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
   const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
@@ -82,11 +82,11 @@ function holdDownMs({ resolved }: GroupState, rules: Rules): number {
   return rules.holdDownMs * 2 ** Math.min(resolved.length, MAX_DOUBLINGS);
 }
 
-function whenFine(state: GroupState, { now, seenAt }: Times, rules: Rules): Decision {
+function decideRecovery(state: GroupState, { now, observedAt }: Times, rules: Rules): Decision {
   const { alert, ...rest } = state;
   // An alert that was never sent is not resolved either.
   if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
-  const recovered = { endedAt: seenAt, recoveredAt: now, ...alert };
+  const recovered = { endedAt: observedAt, recoveredAt: now, ...alert };
   const isOver = now >= recovered.recoveredAt + holdDownMs(state, rules);
   return { step: isOver ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
 }
@@ -94,7 +94,7 @@ function whenFine(state: GroupState, { now, seenAt }: Times, rules: Rules): Deci
 interface Worst {
   readonly uid: string;
   readonly pod: PodState;
-  readonly problem: Known;
+  readonly problem: KnownProblem;
 }
 
 /**
@@ -108,17 +108,17 @@ function worstOf(state: GroupState, now: number, isMuted: IsMuted): Worst | unde
     )
     .toSorted(({ problem: a }, { problem: b }) => rankOf(b.level) - rankOf(a.level) || a.since - b.since);
   const { alert } = state;
-  const loud = all.find(({ uid, pod, problem }) => !isMuted({ uid, pod: pod.key, problem }));
-  if (loud !== undefined || alert?.told === undefined) return loud ?? all[0];
+  const unmuted = all.find(({ uid, pod, problem }) => !isMuted({ uid, pod: pod.key, problem }));
+  if (unmuted !== undefined || alert?.told === undefined) return unmuted ?? all[0];
   return isMuted({ uid: alert.uid, pod: alert.pod, problem: alert.lead }) ? all[0] : undefined;
 }
 
 function failingPods({ pods, owner }: GroupState, now: number): readonly PodState[] {
-  return Object.values(pods).filter((pod) => fails(pod, now) && failingKindOf(owner, ...pod.problems) !== 'Job');
+  return Object.values(pods).filter((pod) => isFailing(pod, now) && failingKindOf(owner, ...pod.problems) !== 'Job');
 }
 
 /** The first problem stays the subject, so that all messages name the same one, until a warning becomes a failure. */
-function alertWith(alert: AlertState | undefined, worst: Worst, pods: number): AlertState {
+function updateAlert(alert: AlertState | undefined, worst: Worst, pods: number): AlertState {
   const { problem, pod, uid } = worst;
   const most = Math.max(pods, alert?.pods ?? 0);
   const begun = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
@@ -146,6 +146,6 @@ function rankOf(level: Level): number {
 }
 
 /** Whether nothing is left to remember. */
-export function isForgotten({ pods, alert, resolved }: GroupState): boolean {
+export function canForget({ pods, alert, resolved }: GroupState): boolean {
   return alert === undefined && resolved.length === 0 && Object.keys(pods).length === 0;
 }

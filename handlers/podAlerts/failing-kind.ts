@@ -6,12 +6,12 @@ import type { Problem } from './problem.ts';
 
 export type FailingKind = 'Pod' | 'Node' | 'Job';
 
-interface Served {
+interface ResourceType {
   readonly gvk: Gvk;
   readonly gvr: Gvr;
 }
 
-export const SERVED: Readonly<Record<FailingKind, Served>> = {
+export const RESOURCE_TYPES: Readonly<Record<FailingKind, ResourceType>> = {
   Pod: { gvk: { group: '', version: 'v1', kind: 'Pod' }, gvr: { group: '', version: 'v1', resource: 'pods' } },
   Node: { gvk: { group: '', version: 'v1', kind: 'Node' }, gvr: { group: '', version: 'v1', resource: 'nodes' } },
   Job: {
@@ -27,11 +27,11 @@ export function failingKindOf(owner: Owner | undefined, ...problems: readonly Pr
 }
 
 /** The object as it is known now; undefined if it is gone, or not watched. */
-export function heldAs(
+export function findInBaseline(
   kind: FailingKind,
   key: string,
   { held }: Pick<Evidence, 'held'>,
 ): Promise<Manifest | undefined> {
-  const { group, resource } = SERVED[kind].gvr;
+  const { group, resource } = RESOURCE_TYPES[kind].gvr;
   return held(group, resource, key);
 }

@@ -9,7 +9,7 @@ import type { Findings, LastChange } from './alert.ts';
 import type { Options } from './options.ts';
 import type { Owner } from './owner.ts';
 import { containersOf } from './pod.ts';
-import type { Known } from './state.ts';
+import type { KnownProblem } from './state.ts';
 import { rows, text } from './read.ts';
 
 /** An older change is unlikely to be the cause. */
@@ -24,24 +24,24 @@ export interface Search {
   /** `namespace/name`. */
   readonly pod: string;
   readonly uid: string;
-  readonly lead: Known;
+  readonly lead: KnownProblem;
   /** If it is known. */
   readonly manifest: Manifest | undefined;
   readonly since: number;
 }
 
-type Wanted = Pick<Options, 'logLines' | 'events' | 'lastChanges'>;
+type FindingLimits = Pick<Options, 'logLines' | 'events' | 'lastChanges'>;
 
 export async function findingsOn(
   search: Search,
-  wanted: Wanted,
+  limits: FindingLimits,
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<Findings> {
   const [lastChanges, events, log] = await Promise.all([
-    lastChangesOf(search, wanted.lastChanges, evidence),
-    eventsOf(search, wanted.events, evidence, signal),
-    logOf(search, wanted.logLines, evidence, signal),
+    lastChangesOf(search, limits.lastChanges, evidence),
+    eventsOf(search, limits.events, evidence, signal),
+    logOf(search, limits.logLines, evidence, signal),
   ]);
   return { lastChanges, events, log };
 }
@@ -87,29 +87,31 @@ async function lastChangesOf(
     manifest === undefined
       ? []
       : configurationsOf(manifest).map(({ kind, name }) => ({ key: keyOf({ namespace, name }), kind }));
-  const wanted = { since: since - LOOK_BACK_MS, limit };
-  const found = await Promise.all([own, ...named].map((place) => changesOf({ ...place, ...wanted }, evidence)));
+  const range = { since: since - LOOK_BACK_MS, limit };
+  const found = await Promise.all([own, ...named].map((place) => changesOf({ ...place, ...range }, evidence)));
   const byId = new Map(found.flat().map((change) => [change.id, change]));
   return [...byId.values()].toSorted((a, b) => b.id - a.id).slice(0, limit);
 }
 
-interface Wanting {
+interface ChangeQuery {
   readonly key: string;
-  /** Undefined: any kind that is not in {@link UNTELLING}. */
+  /** Undefined: any kind that is not in {@link CONSEQUENCES}. */
   readonly kind: string | undefined;
   readonly since: number;
   readonly limit: number;
 }
 
 /** The newest first: at least `limit`, if there are that many. */
-async function changesOf({ key, kind, since, limit }: Wanting, evidence: Evidence): Promise<readonly LastChange[]> {
+async function changesOf({ key, kind, since, limit }: ChangeQuery, evidence: Evidence): Promise<readonly LastChange[]> {
   const query = { key, since, newestFirst: true, limit: CHANGES_READ_AT_ONCE };
   const found: LastChange[] = [];
   let beforeId = Number.MAX_SAFE_INTEGER;
   for (let read = 0; read < CHANGES_READ && found.length < limit; read += CHANGES_READ_AT_ONCE) {
     const changes = await evidence.history({ ...query, beforeId });
-    const telling = changes.filter(({ gvk }) => (kind === undefined ? !UNTELLING.has(gvk.kind) : gvk.kind === kind));
-    found.push(...telling.flatMap(lastChangeOf));
+    const relevant = changes.filter(({ gvk }) =>
+      kind === undefined ? !CONSEQUENCES.has(gvk.kind) : gvk.kind === kind,
+    );
+    found.push(...relevant.flatMap(lastChangeOf));
     const last = changes.at(-1);
     if (last === undefined || changes.length < CHANGES_READ_AT_ONCE) break;
     beforeId = last.id;
@@ -118,14 +120,14 @@ async function changesOf({ key, kind, since, limit }: Wanting, evidence: Evidenc
 }
 
 /** Kinds whose changes are only consequences of others. */
-const UNTELLING: ReadonlySet<string> = new Set(['Pod', 'Event', 'Endpoints', 'EndpointSlice', 'Node']);
+const CONSEQUENCES: ReadonlySet<string> = new Set(['Pod', 'Event', 'Endpoints', 'EndpointSlice', 'Node']);
 
 /** Empty if only the status, or what counts as noise, has changed. */
 function lastChangeOf(change: Change): readonly LastChange[] {
-  const told = withDifference(change);
-  if (told.action === 'updated' && told.notes.diff === undefined) return [];
-  const by = writersOf(told);
-  return [{ id: told.id, headline: headlineOf(told), by, time: new Date(told.observedAt).toISOString() }];
+  const compared = withDifference(change);
+  if (compared.action === 'updated' && compared.notes.diff === undefined) return [];
+  const by = writersOf(compared);
+  return [{ id: compared.id, headline: headlineOf(compared), by, time: new Date(compared.observedAt).toISOString() }];
 }
 
 interface Configuration {

@@ -3,21 +3,21 @@ import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Json } from '../../src/json.ts';
 import type { ClassifyOptions } from './classify.ts';
-import { isForgotten, nextAt, type Rules } from './decide.ts';
-import { lookAgain } from './look-again.ts';
+import { canForget, nextWakeAt, type Rules } from './decide.ts';
+import { recheckPods } from './recheck.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
-import { sightingAs } from './sighting.ts';
-import { EMPTY, failsIn, passed, seen, warned, type GroupState } from './state.ts';
-import { kindIn, ownerBehind, placeOf, podOf } from './subject.ts';
-import { tellLoudest, type Telling } from './tell.ts';
-import { problemToldBy } from './told.ts';
+import { sightingOf } from './sighting.ts';
+import { EMPTY, isPodFailing, withoutExpired, withSighting, withEventProblem, type GroupState } from './state.ts';
+import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
+import { reportWorst, type ReportInput } from './report.ts';
+import { eventProblemOf } from './event-problem.ts';
 
 /** In the store as JSON; states and wake-ups are kept per workload. */
-type Kept = { readonly [field: string]: Json | undefined };
+type StoredState = { readonly [field: string]: Json | undefined };
 
-export default defineStateful<typeof options, Kept>({
+export default defineStateful<typeof options, StoredState>({
   name: 'podAlerts',
   summary:
     'Alerts on pods that crash, do not start or restart too often: once per workload, and again when it is over.',
@@ -51,7 +51,7 @@ export default defineStateful<typeof options, Kept>({
     const alerts = new PodAlerts(given, classify);
     return {
       group: async (change, context) => {
-        const owner = await ownerBehind(change, classify, context);
+        const owner = await findOwner(change, classify, context);
         return isHalt(owner) ? owner : groupOf(owner);
       },
       handle: (change, context) => alerts.handle(change, context),
@@ -63,7 +63,7 @@ class PodAlerts {
   readonly #options: Options;
   readonly #classify: ClassifyOptions;
   readonly #rules: Rules;
-  readonly #mute: Telling['mute'];
+  readonly #mute: ReportInput['mute'];
 
   constructor(given: Options, classify: ClassifyOptions) {
     this.#options = given;
@@ -72,44 +72,44 @@ class PodAlerts {
     this.#mute = compileMute(given.mute);
   }
 
-  async handle(change: Change, context: StatefulContext<Kept>) {
+  async handle(change: Change, context: StatefulContext<StoredState>) {
     const { now } = context;
     const before = (context.state as unknown as GroupState | undefined) ?? EMPTY;
-    const state = passed(await this.#follow(before, change, context), now, this.#rules.restarts);
+    const state = withoutExpired(await this.#update(before, change, context), now, this.#rules.restarts);
     // Without an owner nothing is known of the group, and nothing is sent.
     const owner = state.owner ?? ownerOfNode(change);
-    const telling = { options: this.#options, mute: this.#mute, owner };
+    const input = { options: this.#options, mute: this.#mute, owner };
     const {
       verdict,
       state: after,
-      againAt = Infinity,
-    } = await tellLoudest(change, state, this.#rules, telling, context);
-    const at = Math.min(againAt, nextAt(after, now, this.#rules) ?? Infinity);
+      recheckAt = Infinity,
+    } = await reportWorst(change, state, this.#rules, input, context);
+    const at = Math.min(recheckAt, nextWakeAt(after, now, this.#rules) ?? Infinity);
     context.wakeAt(change.key, Number.isFinite(at) ? at : null);
-    return { verdict, state: isForgotten(after) ? null : (after as unknown as Kept) };
+    return { verdict, state: canForget(after) ? null : (after as unknown as StoredState) };
   }
 
-  async #follow(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<GroupState> {
+  async #update(state: GroupState, change: Change, context: StatefulContext<StoredState>): Promise<GroupState> {
     const { now, evidence } = context;
     // The time when it was seen: a retry must say the same, and a restart counts from then on.
     const at = Math.min(change.observedAt, now);
     const classify = this.#classify;
     const { restarts } = this.#rules;
-    if (change.action === 'timer') return lookAgain(state, now, { classify, restarts, evidence });
+    if (change.action === 'timer') return recheckPods(state, now, { classify, restarts, evidence });
     const owner = await this.#ownerOf(state, change, context);
     const known = owner === undefined ? state : { ...state, owner };
     if (isEvent(change.gvk)) {
-      const pod = await podOf(change, evidence);
-      const problem = problemToldBy(change);
-      return isHalt(pod) || problem === undefined ? known : warned(known, placeOf(pod), problem, at);
+      const pod = await findEventPod(change, evidence);
+      const problem = eventProblemOf(change);
+      return isHalt(pod) || problem === undefined ? known : withEventProblem(known, podRefOf(pod), problem, at);
     }
-    const sighting = sightingAs(kindIn(change) ?? 'Pod', change, classify, failsIn(state, change.uid, now));
-    return seen(known, sighting, at, restarts);
+    const sighting = sightingOf(failingKindIn(change) ?? 'Pod', change, classify, isPodFailing(state, change.uid, now));
+    return withSighting(known, sighting, at, restarts);
   }
 
-  async #ownerOf(state: GroupState, change: Change, context: StatefulContext<Kept>): Promise<Owner | undefined> {
+  async #ownerOf(state: GroupState, change: Change, context: StatefulContext<StoredState>): Promise<Owner | undefined> {
     if (state.owner !== undefined) return state.owner;
-    const owner = await ownerBehind(change, this.#classify, context);
+    const owner = await findOwner(change, this.#classify, context);
     return isHalt(owner) ? undefined : owner;
   }
 }

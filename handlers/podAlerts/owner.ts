@@ -10,13 +10,13 @@ export interface Owner {
   readonly name: string;
 }
 
-type Owned = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>;
+type OwnedObject = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>;
 
 /**
  * A replica set is named after its deployment and the hash of the pod template, which its pods have as a label; a cron job's job
  * after the cron job and the scheduled minute. What nobody owns is its own owner.
  */
-export function ownerOf(pod: Owned): Owner {
+export function ownerOf(pod: OwnedObject): Owner {
   const { namespace, labels } = pod;
   const controller = ownerOfFacts(pod);
   const within = namespace === undefined ? {} : { namespace };
@@ -33,7 +33,7 @@ export function ownerOfPod({ metadata }: Manifest): Owner {
 }
 
 /** Whether it was removed from its workload: by relabelling it for inspection, or with `--cascade=orphan`. */
-export function hasLeft(pod: Manifest, before: Manifest): boolean {
+export function hasLeftWorkload(pod: Manifest, before: Manifest): boolean {
   return groupOf(ownerOfPod(pod)) !== groupOf(ownerOfPod(before));
 }
 

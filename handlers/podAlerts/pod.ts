@@ -31,7 +31,7 @@ export interface Container {
   /** How its predecessor ended. */
   readonly last: Exit | undefined;
   /** It serves, or has finished its work. */
-  readonly fine: boolean;
+  readonly healthy: boolean;
 }
 
 /** Init containers first. Ephemeral containers are left out: they are for debugging. */
@@ -70,9 +70,9 @@ export function isSidecar({ init, restartPolicy }: Container): boolean {
   return init && restartPolicy === 'Always';
 }
 
-type Asked = Pick<Container, 'restartPolicy'> & { readonly image: string | undefined };
+type ContainerSpec = Pick<Container, 'restartPolicy'> & { readonly image: string | undefined };
 
-function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }: Asked): Container {
+function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }: ContainerSpec): Container {
   const { waiting, running, terminated } = table(status, 'state');
   const reason = text(waiting, 'reason');
   const exit = terminated === undefined ? undefined : exitOf(table(terminated));
@@ -89,7 +89,7 @@ function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }
       Object.keys(table(status, 'lastState', 'terminated')).length === 0
         ? undefined
         : exitOf(table(status, 'lastState', 'terminated')),
-    fine: running ? status['ready'] === true || (init && status['started'] === true) : exit?.exitCode === 0,
+    healthy: running ? status['ready'] === true || (init && status['started'] === true) : exit?.exitCode === 0,
   };
 }
 

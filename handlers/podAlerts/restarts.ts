@@ -10,7 +10,7 @@ export interface RestartRule {
 const MAX_KEPT = 100;
 
 /** `times` with `jump` more at `now`, without those that have left the window. In chronological order. */
-export function counted(
+export function addRestarts(
   times: readonly number[],
   jump: number,
   now: number,
@@ -21,12 +21,12 @@ export function counted(
 }
 
 /** When the last of them leaves the window and all can be forgotten. */
-export function forgottenAt(times: readonly number[], { windowMs }: RestartRule): number | undefined {
+export function expiresAt(times: readonly number[], { windowMs }: RestartRule): number | undefined {
   const last = times.at(-1);
   return last === undefined ? undefined : last + windowMs;
 }
 
 /** When the warning ends: after the rule's average interval without a restart, restarts are too rare to warn of. */
-export function calmAt(times: readonly number[], { threshold, windowMs }: RestartRule): number {
+export function warningEndsAt(times: readonly number[], { threshold, windowMs }: RestartRule): number {
   return (times.at(-1) ?? 0) + Math.ceil(windowMs / threshold);
 }

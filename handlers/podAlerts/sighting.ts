@@ -11,7 +11,7 @@ import {
 } from './classify.ts';
 import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
 import type { FailingKind } from './failing-kind.ts';
-import { hasLeft } from './owner.ts';
+import { hasLeftWorkload } from './owner.ts';
 import type { Problem } from './problem.ts';
 import { table, text, time } from './read.ts';
 
@@ -30,16 +30,16 @@ export interface Sighting {
   readonly restarts: ReadonlyMap<string, number>;
   readonly ready: boolean;
   /** Containers that serve, or have finished their work. */
-  readonly fine: ReadonlySet<string>;
+  readonly healthy: ReadonlySet<string>;
   /** It has just become ready or succeeded, and so replaces what failed before it. */
-  readonly succeeds: boolean;
+  readonly hasJustSucceeded: boolean;
 }
 
 /** Whether a change of a pod can affect what is known about its group. */
-export function matters(change: Change, options: ClassifyOptions): boolean {
+export function podMatters(change: Change, options: ClassifyOptions): boolean {
   const { before, after } = change;
-  const now = sightingOf(change, options);
-  if (now.problems.length > 0 || now.ended.length > 0 || now.restarts.size > 0 || now.succeeds) return true;
+  const now = podSightingOf(change, options);
+  if (now.problems.length > 0 || now.ended.length > 0 || now.restarts.size > 0 || now.hasJustSucceeded) return true;
   if (before === undefined) return false;
   const containers = containersOf(before);
   const hadRestarts = containers.some(({ restarts }) => restarts > 0);
@@ -52,17 +52,17 @@ export function matters(change: Change, options: ClassifyOptions): boolean {
 }
 
 /** What is read of a change. A manifest from the baseline is given as a change that changed nothing. */
-export type Shown = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
+export type ObservedChange = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
 
-function sightingOf({ action, key, uid, before, after, flags }: Shown, options: ClassifyOptions): Sighting {
+function podSightingOf({ action, key, uid, before, after, flags }: ObservedChange, options: ClassifyOptions): Sighting {
   const pod = after ?? before;
-  const isOut = after !== undefined && before !== undefined && hasLeft(after, before);
-  const gone = action === 'deleted' || after === undefined || isOut || expectedEndOf(after) !== undefined;
+  const hasMoved = after !== undefined && before !== undefined && hasLeftWorkload(after, before);
+  const gone = action === 'deleted' || after === undefined || hasMoved || expectedEndOf(after) !== undefined;
   const containers = after === undefined ? [] : containersOf(after);
   const restarts =
     gone || before === undefined ? NONE : restartsBetween(containersOf(before), containers, flags.whileAway === true);
   const lost = containers.filter(({ name, last }) => restarts.has(name) && last?.reason === OUT_OF_MEMORY);
-  const problems = gone || after === undefined ? [] : newsOf(after, before, options);
+  const problems = gone || after === undefined ? [] : newProblemsOf(after, before, options);
   return {
     uid,
     key,
@@ -70,36 +70,42 @@ function sightingOf({ action, key, uid, before, after, flags }: Shown, options: 
     gone,
     problems: [
       ...problems,
-      ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemory),
+      ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemoryProblem),
     ],
     ended: gone || after === undefined ? [] : endedOf(after, containers),
     restarts,
     ready: !gone && after !== undefined && isReady(after),
-    fine: new Set(containers.filter(({ fine }) => fine).map(({ name }) => name)),
-    succeeds: after !== undefined && !isOut && succeeded(after) && !(before !== undefined && succeeded(before)),
+    healthy: new Set(containers.filter(({ healthy }) => healthy).map(({ name }) => name)),
+    hasJustSucceeded:
+      after !== undefined && !hasMoved && succeeded(after) && !(before !== undefined && succeeded(before)),
   };
 }
 
 const NONE: ReadonlyMap<string, number> = new Map();
 
 /** For objects without containers. */
-const UNSEEN = {
+const NO_CONTAINERS = {
   node: undefined,
   ended: [],
   restarts: NONE,
   ready: false,
-  fine: new Set<string>(),
-  succeeds: false,
+  healthy: new Set<string>(),
+  hasJustSucceeded: false,
 } as const;
 
 /** @param isDown only for a node: see {@link nodeSightingOf} */
-export function sightingAs(kind: FailingKind, shown: Shown, options: ClassifyOptions, isDown: boolean): Sighting {
-  if (kind === 'Job') return jobSightingOf(shown);
-  return kind === 'Node' ? nodeSightingOf(shown, options, isDown) : sightingOf(shown, options);
+export function sightingOf(
+  kind: FailingKind,
+  observed: ObservedChange,
+  options: ClassifyOptions,
+  isDown: boolean,
+): Sighting {
+  if (kind === 'Job') return jobSightingOf(observed);
+  return kind === 'Node' ? nodeSightingOf(observed, options, isDown) : podSightingOf(observed, options);
 }
 
 /** Leaves out what had already failed for good: it may have been replaced since. */
-function newsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOptions): readonly Problem[] {
+function newProblemsOf(pod: Manifest, before: Manifest | undefined, options: ClassifyOptions): readonly Problem[] {
   const had = before === undefined ? [] : problemsOf(before, options).filter(({ final }) => final === true);
   return problemsOf(pod, options).filter(
     ({ final, container }) => final !== true || !had.some((one) => one.container === container),
@@ -121,7 +127,7 @@ function restartsBetween(
 }
 
 /** The container already runs again. */
-function outOfMemory(container: Container): Problem {
+function outOfMemoryProblem(container: Container): Problem {
   const { last } = container;
   return {
     ...failureOf(container),
@@ -142,31 +148,35 @@ function succeeded(pod: Manifest): boolean {
  *
  * @param isDown it was not ready before: whoever cordons it then is dealing with it, and that does not make it ready
  */
-function nodeSightingOf({ action, key, uid, after }: Shown, { pendingMs }: ClassifyOptions, isDown: boolean): Sighting {
+function nodeSightingOf(
+  { action, key, uid, after }: ObservedChange,
+  { pendingMs }: ClassifyOptions,
+  isDown: boolean,
+): Sighting {
   const gone = action === 'deleted' || after === undefined;
   const ready = conditionOf(after ?? { metadata: { name: key } }, 'Ready');
-  const fails = !gone && ready !== undefined && ready.status !== 'True' && (isDown || !isTakenDown(after));
+  const fails = !gone && ready !== undefined && ready.status !== 'True' && (isDown || !isOutOfService(after));
   const reason = ready?.status === 'Unknown' ? 'NodeUnreachable' : 'NodeNotReady';
   // A node that joins is not ready at first: the network comes up after the kubelet.
   const due = (time(after, 'metadata', 'creationTimestamp') ?? 0) + pendingMs;
   const problem: Problem = { container: '', reason, level: 'Failure', due, ...messagePart(ready?.message) };
-  return { ...UNSEEN, uid, key, node: key, gone, problems: fails ? [problem] : [], ready: !gone && !fails };
+  return { ...NO_CONTAINERS, uid, key, node: key, gone, problems: fails ? [problem] : [], ready: !gone && !fails };
 }
 
 /** Cordoned, as before a reboot or a removal by an autoscaler, or being deleted. */
-function isTakenDown(node: Manifest): boolean {
+function isOutOfService(node: Manifest): boolean {
   return table(node, 'spec')['unschedulable'] === true || text(node, 'metadata', 'deletionTimestamp') !== undefined;
 }
 
 /** A job has one problem: that it has given up. Why its pods failed is reported as their problem. */
-function jobSightingOf({ action, key, uid, before, after }: Shown): Sighting {
+function jobSightingOf({ action, key, uid, before, after }: ObservedChange): Sighting {
   const gone =
     action === 'deleted' || after === undefined || text(after, 'metadata', 'deletionTimestamp') !== undefined;
   const failure = gone ? undefined : conditionOf(after, 'Failed');
-  const isNews = failure?.status === 'True' && !(before !== undefined && hasGivenUp(before));
+  const isNew = failure?.status === 'True' && !(before !== undefined && hasGivenUp(before));
   const { reason = 'Failed', message } = failure ?? {};
   const problem: Problem = { container: '', reason, level: 'Failure', job: true, final: true, ...messagePart(message) };
-  return { ...UNSEEN, uid, key, gone, problems: isNews ? [problem] : [] };
+  return { ...NO_CONTAINERS, uid, key, gone, problems: isNew ? [problem] : [] };
 }
 
 function hasGivenUp(job: Manifest): boolean {

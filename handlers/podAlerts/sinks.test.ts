@@ -11,7 +11,7 @@ import { digestOf } from '../slack/digest.ts';
 import { attachmentOf } from '../slack/message.ts';
 import { cardOf } from '../teams/card.ts';
 import { digestOf as digestCardOf } from '../teams/digest.ts';
-import { lastChangeText } from './words.ts';
+import { lastChangeText } from './alert-lines.ts';
 
 const lastChange = {
   id: 7,

@@ -2,11 +2,11 @@
 import type { JsonObject } from '../../src/json.ts';
 import type { Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
-import { calmAt, counted, forgottenAt, type RestartRule } from './restarts.ts';
+import { warningEndsAt, addRestarts, expiresAt, type RestartRule } from './restarts.ts';
 import type { Sighting } from './sighting.ts';
 
 /** A problem and when it began, milliseconds since the epoch. */
-export type Known = Problem & { readonly since: number };
+export type KnownProblem = Problem & { readonly since: number };
 
 /** JSON, since it is kept in the store. */
 export interface PodState {
@@ -14,7 +14,7 @@ export interface PodState {
   readonly key: string;
   readonly node?: string;
   /** Including those that are not due yet. */
-  readonly problems: readonly Known[];
+  readonly problems: readonly KnownProblem[];
   /** Restarts in the window, by container. */
   readonly restarts: Readonly<Record<string, readonly number[]>>;
 }
@@ -22,7 +22,7 @@ export interface PodState {
 export interface AlertState {
   readonly since: number;
   /** The first problem, or the failure that a warning became. */
-  readonly lead: Known;
+  readonly lead: KnownProblem;
   readonly pod: string;
   readonly uid: string;
   readonly node?: string;
@@ -59,14 +59,14 @@ const MAX_PODS = 100;
 const MAX_DETAILED = 5;
 
 /** The restarts of one container, which may be called `constructor`. */
-export function timesOf(restarts: PodState['restarts'], container: string): readonly number[] {
+export function restartTimesOf(restarts: PodState['restarts'], container: string): readonly number[] {
   return Object.hasOwn(restarts, container) ? (restarts[container] ?? []) : [];
 }
 
 /** The group after one of its pods was seen. */
-export function seen(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
+export function withSighting(state: GroupState, sighting: Sighting, now: number, rule: RestartRule): GroupState {
   const { [sighting.uid]: known, ...others } = state.pods;
-  const rest = sighting.succeeds ? withoutFinal(others) : others;
+  const rest = sighting.hasJustSucceeded ? withoutFinal(others) : others;
   const pod = sighting.gone ? undefined : podAfter(known, withEnded(sighting, state.alert), now, rule);
   return { ...state, pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now) };
 }
@@ -82,33 +82,33 @@ function withEnded(sighting: Sighting, alert: AlertState | undefined): Sighting 
 }
 
 /** Whether it has a problem now. */
-export function fails({ problems }: PodState, now: number): boolean {
+export function isFailing({ problems }: PodState, now: number): boolean {
   return problems.some((problem) => isDue(problem, now));
 }
 
-export function failsIn({ pods }: GroupState, uid: string, now: number): boolean {
+export function isPodFailing({ pods }: GroupState, uid: string, now: number): boolean {
   const pod = pods[uid];
-  return pod !== undefined && fails(pod, now);
+  return pod !== undefined && isFailing(pod, now);
 }
 
 /** Adds a pod. At the limit, failing pods displace those that are only starting, as in a rollout of hundreds. */
 function withPod(pods: GroupState['pods'], uid: string, pod: PodState, now: number): GroupState['pods'] {
   const entries = Object.entries(pods);
-  const failing = entries.filter(([, other]) => fails(other, now)).length;
-  const kept = failing < MAX_DETAILED ? pod : inShort(pod);
+  const failing = entries.filter(([, other]) => isFailing(other, now)).length;
+  const kept = failing < MAX_DETAILED ? pod : withoutDetails(pod);
   if (entries.length < MAX_PODS) return { ...pods, [uid]: kept };
-  const spare = entries.findIndex(([, other]) => !fails(other, now));
-  if (spare === -1 || !fails(pod, now)) return pods;
+  const spare = entries.findIndex(([, other]) => !isFailing(other, now));
+  if (spare === -1 || !isFailing(pod, now)) return pods;
   return { ...Object.fromEntries(entries.toSpliced(spare, 1)), [uid]: kept };
 }
 
-function inShort(pod: PodState): PodState {
-  const problems = pod.problems.map((problem): Known => ({ ...problem, message: undefined, image: undefined }));
+function withoutDetails(pod: PodState): PodState {
+  const problems = pod.problems.map((problem): KnownProblem => ({ ...problem, message: undefined, image: undefined }));
   return { ...pod, problems };
 }
 
 /** The group after an Event reported a problem of one of its pods. */
-export function warned(
+export function withEventProblem(
   state: GroupState,
   { uid, key, node }: Pick<Sighting, 'uid' | 'key' | 'node'>,
   problem: Problem,
@@ -117,7 +117,7 @@ export function warned(
   const { [uid]: known, ...rest } = state.pods;
   const { problems, restarts, ...facts } = known ?? { key, ...nodePart(node), problems: [], restarts: {} };
   const others = problems.filter((old) => !isSame(problem, old));
-  const pod = { ...facts, problems: [...others, { ...problem, since: beginning(problem, known, now) }], restarts };
+  const pod = { ...facts, problems: [...others, { ...problem, since: startOf(problem, known, now) }], restarts };
   return { ...state, pods: withPod(rest, uid, pod, now) };
 }
 
@@ -129,7 +129,7 @@ function podAfter(
 ): PodState | undefined {
   const { problems: fresh } = sighting;
   const stay = (known?.problems ?? []).filter(
-    (old) => !fresh.some((one) => isSame(one, old)) && staysAfter(old, sighting),
+    (old) => !fresh.some((one) => isSame(one, old)) && remainsAfter(old, sighting),
   );
   const failing = new Set(
     [...fresh, ...stay].filter(({ level }) => level === 'Failure').map(({ container }) => container),
@@ -137,7 +137,7 @@ function podAfter(
   const counts = restartsAfter(withoutRecovered(known, failing), sighting.restarts, now, rule);
   const warnings = warningsOf(sighting.restarts, counts, rule).filter(({ container }) => !failing.has(container));
   const kept = stay.filter((old) => !supersedes(failing, warnings, old));
-  const begun = [...fresh, ...warnings].map((one) => ({ ...one, since: beginning(one, known, now) }));
+  const begun = [...fresh, ...warnings].map((one) => ({ ...one, since: startOf(one, known, now) }));
   if (begun.length + kept.length === 0 && Object.keys(counts).length === 0) return undefined;
   const { key, node } = sighting;
   return { key, ...nodePart(node), problems: [...begun, ...kept], restarts: counts };
@@ -169,7 +169,7 @@ function isSame(one: Problem, other: Problem): boolean {
   return one.container === other.container && one.level === other.level && one.told === other.told;
 }
 
-function beginning(problem: Problem, known: PodState | undefined, now: number): number {
+function startOf(problem: Problem, known: PodState | undefined, now: number): number {
   return known?.problems.find((old) => isSame(problem, old) && (isDue(old, now) || !isDue(problem, now)))?.since ?? now;
 }
 
@@ -180,13 +180,13 @@ export function isDue({ due }: Problem, now: number): boolean {
 
 /**
  * A container has recovered when it serves; merely not waiting is part of the crash loop. What has failed for good stays until it
- * is replaced, see {@link withoutFinal}. A warning ends after a time, see {@link passed}.
+ * is replaced, see {@link withoutFinal}. A warning ends after a time, see {@link withoutExpired}.
  */
-function staysAfter(problem: Problem, { fine, ready }: Sighting): boolean {
+function remainsAfter(problem: Problem, { healthy, ready }: Sighting): boolean {
   if (problem.level === 'Warning') return true;
   if (problem.told === true && problem.container === '') return !ready;
   if (problem.final === true && problem.container === '') return true;
-  return problem.container !== '' && !fine.has(problem.container);
+  return problem.container !== '' && !healthy.has(problem.container);
 }
 
 function restartsAfter(
@@ -196,7 +196,9 @@ function restartsAfter(
   rule: RestartRule,
 ): PodState['restarts'] {
   const names = new Set([...Object.keys(known), ...jumps.keys()]);
-  const all = [...names].map((name) => [name, counted(timesOf(known, name), jumps.get(name) ?? 0, now, rule)] as const);
+  const all = [...names].map(
+    (name) => [name, addRestarts(restartTimesOf(known, name), jumps.get(name) ?? 0, now, rule)] as const,
+  );
   return Object.fromEntries(all.filter(([, times]) => times.length > 0));
 }
 
@@ -207,25 +209,25 @@ function warningsOf(
   rule: RestartRule,
 ): readonly Problem[] {
   return [...jumps.keys()].flatMap((container) => {
-    const { length } = timesOf(restarts, container);
+    const { length } = restartTimesOf(restarts, container);
     return length < rule.threshold ? [] : [{ container, reason: 'Restarts', level: 'Warning' as const }];
   });
 }
 
 function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
-  return mapped(pods, (pod) => ({ ...pod, problems: pod.problems.filter(({ final }) => final !== true) }));
+  return mapPods(pods, (pod) => ({ ...pod, problems: pod.problems.filter(({ final }) => final !== true) }));
 }
 
 /** The group after time has passed without a sighting. */
-export function passed(state: GroupState, now: number, rule: RestartRule): GroupState {
+export function withoutExpired(state: GroupState, now: number, rule: RestartRule): GroupState {
   const isOver = ({ restarts }: PodState, { level, container }: Problem): boolean =>
-    level === 'Warning' && calmAt(timesOf(restarts, container), rule) <= now;
-  const isDated = (pod: PodState): boolean =>
+    level === 'Warning' && warningEndsAt(restartTimesOf(restarts, container), rule) <= now;
+  const hasExpired = (pod: PodState): boolean =>
     pod.problems.some((problem) => isOver(pod, problem)) ||
     Object.values(pod.restarts).some(([first = now]) => first <= now - rule.windowMs);
   // Usually nothing has expired, and in a storm this is checked for each of a hundred pods at each of their changes.
-  if (!Object.values(state.pods).some(isDated)) return state;
-  const pods = mapped(state.pods, (pod) => {
+  if (!Object.values(state.pods).some(hasExpired)) return state;
+  const pods = mapPods(state.pods, (pod) => {
     const problems = pod.problems.filter((problem) => !isOver(pod, problem));
     return { ...pod, problems, restarts: restartsAfter(pod.restarts, new Map(), now, rule) };
   });
@@ -233,23 +235,23 @@ export function passed(state: GroupState, now: number, rule: RestartRule): Group
 }
 
 /** The end of a problem that an Event reported, or that was already over when seen, may come without any change. */
-const LOOK_AGAIN_MS = 30_000;
+const RECHECK_MS = 30_000;
 
-/** When {@link passed}, or a problem that is not due yet, makes a difference. */
+/** When {@link withoutExpired}, or a problem that is not due yet, makes a difference. */
 export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
   const times = Object.values(pods).flatMap(({ problems, restarts }) => [
     ...problems.flatMap((problem) => {
-      if (problem.level === 'Warning') return [calmAt(timesOf(restarts, problem.container), rule)];
-      if (problem.told === true || problem.brief === true) return [now + LOOK_AGAIN_MS];
+      if (problem.level === 'Warning') return [warningEndsAt(restartTimesOf(restarts, problem.container), rule)];
+      if (problem.told === true || problem.brief === true) return [now + RECHECK_MS];
       return isDue(problem, now) ? [] : [problem.due ?? now];
     }),
-    ...Object.values(restarts).map((list) => forgottenAt(list, rule) ?? Infinity),
+    ...Object.values(restarts).map((list) => expiresAt(list, rule) ?? Infinity),
   ]);
   return Math.min(Infinity, ...times);
 }
 
 /** Leaves out the pods about which nothing is left to remember. */
-function mapped(pods: GroupState['pods'], change: (pod: PodState) => PodState): GroupState['pods'] {
+function mapPods(pods: GroupState['pods'], change: (pod: PodState) => PodState): GroupState['pods'] {
   const left = Object.entries(pods).map(([uid, pod]) => [uid, change(pod)] as const);
   return Object.fromEntries(left.filter(([, pod]) => pod.problems.length > 0 || Object.keys(pod.restarts).length > 0));
 }

@@ -7,31 +7,31 @@ import { isEvent } from '../../src/event.ts';
 import type { JsonObject } from '../../src/json.ts';
 import type { AlertNote } from './alert.ts';
 import type { ClassifyOptions } from './classify.ts';
-import { SERVED, failingKindOf, type FailingKind } from './failing-kind.ts';
+import { RESOURCE_TYPES, failingKindOf, type FailingKind } from './failing-kind.ts';
 import { ownerOf, ownerOfJob, ownerOfNode, ownerOfPod, type Owner } from './owner.ts';
 import { expectedEndOf, isReady } from './pod.ts';
 import { text } from './read.ts';
-import { jobMatters, matters, nodeMatters, type Sighting } from './sighting.ts';
+import { jobMatters, podMatters, nodeMatters, type Sighting } from './sighting.ts';
 import type { AlertState } from './state.ts';
-import { problemToldBy } from './told.ts';
+import { eventProblemOf } from './event-problem.ts';
 
 /** Undefined for a change of something else. */
-export function kindIn({ gvk }: Change): FailingKind | undefined {
-  return KINDS.find((kind) => SERVED[kind].gvk.group === gvk.group && kind === gvk.kind);
+export function failingKindIn({ gvk }: Change): FailingKind | undefined {
+  return KINDS.find((kind) => RESOURCE_TYPES[kind].gvk.group === gvk.group && kind === gvk.kind);
 }
 
-const KINDS = Object.keys(SERVED) as FailingKind[];
+const KINDS = Object.keys(RESOURCE_TYPES) as FailingKind[];
 
 /** The workload, or why the change says nothing new about one. */
-export async function ownerBehind(
+export async function findOwner(
   change: Change,
   options: ClassifyOptions,
   { evidence }: Pick<HandlerContext, 'evidence'>,
 ): Promise<Owner | Halt> {
-  if (isEvent(change.gvk)) return ownerBehindEvent(change, evidence);
-  switch (kindIn(change)) {
+  if (isEvent(change.gvk)) return findEventOwner(change, evidence);
+  switch (failingKindIn(change)) {
     case 'Pod':
-      return matters(change, options) ? ownerBehindPod(change) : halt('nothing is wrong with the pod');
+      return podMatters(change, options) ? previousOwnerOf(change) : halt('nothing is wrong with the pod');
     case 'Node':
       return nodeMatters(change, options) ? ownerOfNode(change) : halt('the condition of the node is unchanged');
     case 'Job':
@@ -42,26 +42,26 @@ export async function ownerBehind(
 }
 
 /** For a pod that moves to another workload, the one that it leaves; the new one counts from its next change on. */
-function ownerBehindPod({ before, after, namespace, name }: Change): Owner {
+function previousOwnerOf({ before, after, namespace, name }: Change): Owner {
   const pod = before ?? after;
   return pod === undefined ? ownerOf({ namespace, name, ...factsOf(undefined) }) : ownerOfPod(pod);
 }
 
-async function ownerBehindEvent(change: Change, evidence: Held): Promise<Owner | Halt> {
-  const problem = problemToldBy(change);
+async function findEventOwner(change: Change, evidence: BaselineReader): Promise<Owner | Halt> {
+  const problem = eventProblemOf(change);
   if (problem === undefined) return halt('the Event does not report a failing pod');
-  const pod = await podOf(change, evidence);
+  const pod = await findEventPod(change, evidence);
   if (isHalt(pod)) return pod;
   if (expectedEndOf(pod) !== undefined) return halt('the pod of the Event is gone');
   const isPast = problem.container === '' && isReady(pod);
   return isPast ? halt('the pod of the Event is ready now') : ownerOfPod(pod);
 }
 
-type Held = Pick<HandlerContext['evidence'], 'held'>;
+type BaselineReader = Pick<HandlerContext['evidence'], 'held'>;
 
 /** The pod that an Event is about, from the baseline. Halts if it is not there: we would not learn how it goes on. */
-export async function podOf(event: Change, { held }: Held): Promise<Manifest | Halt> {
-  const named = involvedFromChange(event);
+export async function findEventPod(event: Change, { held }: BaselineReader): Promise<Manifest | Halt> {
+  const named = namedBy(event);
   if (named?.kind !== 'Pod') return halt('the Event is not about a pod');
   const { uid } = named;
   const pod = await held('', 'pods', keyOf(named));
@@ -69,7 +69,7 @@ export async function podOf(event: Change, { held }: Held): Promise<Manifest | H
   return pod !== undefined && uids.includes(uid) ? pod : halt('the pod of the Event is gone, or not watched');
 }
 
-export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
+export function podRefOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
   const { uid = '' } = pod.metadata;
   return { uid, key: keyOf(pod.metadata), node: text(pod, 'spec', 'nodeName') };
 }
@@ -78,7 +78,7 @@ export function placeOf(pod: Manifest): Pick<Sighting, 'uid' | 'key' | 'node'> {
 const MAX_ANNOTATION_LENGTH = 1_000;
 
 /** The parts of a manifest that `match` and message templates use. */
-export function inShort(manifest: Manifest): JsonObject {
+export function selectableParts(manifest: Manifest): JsonObject {
   const { apiVersion, kind } = manifest;
   const { name, namespace, uid, labels, ownerReferences } = manifest.metadata;
   const known = { name, namespace, uid, labels, annotations: annotationsOf(manifest), ownerReferences };
@@ -95,10 +95,10 @@ function annotationsOf({ metadata: { annotations } }: Manifest): JsonObject | un
  * The change to pass on: the one that led to the alert if it is of the pod, node or job that the alert names. Otherwise, as at a
  * wake-up or after an Event, a change with the action `timer` and the last known metadata in `before`.
  */
-export function toldAs(change: Change, alert: AlertState, note: AlertNote): Change {
+export function alertChange(change: Change, alert: AlertState, note: AlertNote): Change {
   if (change.action !== 'timer' && change.uid === alert.uid && !isEvent(change.gvk))
     return withNote(change, 'alert', note);
-  const { gvk, gvr } = SERVED[failingKindOf(note.owner, alert.lead)];
+  const { gvk, gvr } = RESOURCE_TYPES[failingKindOf(note.owner, alert.lead)];
   const [name = '', namespace] = alert.pod.split('/').toReversed();
   const about = {
     action: 'timer',

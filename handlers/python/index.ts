@@ -80,21 +80,21 @@ export default defineTransform({
   create({ plugin, path, section, watcher, python, cwd, env, inheritEnv, timeout }, { id, clock, log }) {
     const spec: ProgramSpec = { command: [python, RUNNER], cwd, env: environmentOf(env, inheritEnv) };
     const level = log.isDebugEnabled() ? 'DEBUG' : 'INFO';
-    const greeting = JSON.stringify({ plugin, path, section, watcher, level });
-    const program = new LineProgram({ spec, clock, log, greeting });
-    const speak = speaker(log, plugin);
+    const hello = JSON.stringify({ plugin, path, section, watcher, level });
+    const program = new LineProgram({ spec, clock, log, greeting: hello });
+    const writeLogs = logWriter(log, plugin);
     return {
       /** @throws ConfigError if the plug-in cannot be loaded */
       async start() {
         const { error } = await program.request(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
         if (error === undefined) return;
         await program.stop();
-        const places = [...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])].join(', ') || 'no folder: set path';
-        throw new ConfigError([`Handler ${id}: ${error}; looked in ${places}`]);
+        const searched = [...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])].join(', ') || 'no folder: set path';
+        throw new ConfigError([`Handler ${id}: ${error}; looked in ${searched}`]);
       },
       async handle(change, context) {
-        const answer = await program.request(change.id, requestOf(change, context), context.signal);
-        speak(answer);
+        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        writeLogs(answer);
         return verdictOf(answer, change, context);
       },
       stop: () => program.stop(),
@@ -116,7 +116,7 @@ interface Said {
 }
 
 /** Logs what the plug-in has logged and returned. An unknown level counts as INFO, with one warning. */
-function speaker(log: Logger, plugin: string): (answer: Answer) => void {
+function logWriter(log: Logger, plugin: string): (answer: Answer) => void {
   const unknown = new Set<string>();
   const levelOf = (written: string): PythonLevel => {
     const level = pythonLevel(written);
@@ -127,9 +127,9 @@ function speaker(log: Logger, plugin: string): (answer: Answer) => void {
     return level ?? 'INFO';
   };
   return ({ notes }) => {
-    const { log: logged, ...said } = notes ?? {};
-    for (const { message, level } of [...(Array.isArray(logged) ? logged : []), said] as Said[]) {
-      if (typeof message === 'string' && typeof level === 'string') logAt(log, levelOf(level), message);
+    const { log: logged, ...own } = notes ?? {};
+    for (const { message, level } of [...(Array.isArray(logged) ? logged : []), own] as Said[]) {
+      if (typeof message === 'string' && typeof level === 'string') sayAt(log, levelOf(level), message);
     }
   };
 }

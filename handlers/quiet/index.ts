@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Change } from '../../src/change.ts';
 import { defineTransform, halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { WaitError } from '../../src/errors.ts';
-import { conditionsOf, questionsOf } from '../match/conditions.ts';
+import { conditionsOf, clusterQuestionsOf } from '../match/conditions.ts';
 import { tests } from '../match/options.ts';
 import { quietEnd, windowOptions } from './window.ts';
 
@@ -46,7 +46,7 @@ export default defineTransform({
   ].join('\n\n'),
   options,
   holdsWakeUps: true,
-  asks: questionsOf,
+  asks: clusterQuestionsOf,
   examples: [
     {
       title: 'Hold changes of the batch namespace until the morning',

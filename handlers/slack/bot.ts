@@ -7,10 +7,10 @@ import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { Content } from './content.ts';
 import type { Options } from './options.ts';
-import { type CallContext, type MessagePlace, type SlackApi, SlackRefusal } from './web-api.ts';
+import { type CallContext, type MessageRef, type SlackApi, SlackApiError } from './web-api.ts';
 
 /** What is kept about a thread's parent, or about the message that is rewritten. */
-interface Kept extends MessagePlace {
+interface StoredMessage extends MessageRef {
   readonly [field: string]: string;
   /** The delivery whose answer was posted but whose reaction was not yet; otherwise empty. */
   readonly answeredBy: string;
@@ -51,7 +51,7 @@ export class Bot {
     this.#message = trimmed(options.update, 'update');
   }
 
-  async tell(change: Change, content: Content, context: CallContext): Promise<void> {
+  async send(change: Change, content: Content, context: CallContext): Promise<void> {
     const scope = scopeOf(change);
     const channel = this.#channel(scope);
     if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
@@ -59,8 +59,8 @@ export class Bot {
     if (thread !== '') {
       const isComplete = this.#isComplete(scope) !== '';
       const broadcast = this.#isBroadcast(scope) !== '';
-      const answer = { channel, isComplete, broadcast, content, context };
-      await this.#inTurn(keyOf('thread', thread), (key) => this.#answer(key, answer));
+      const reply = { channel, isComplete, broadcast, content, context };
+      await this.#inTurn(keyOf('thread', thread), (key) => this.#reply(key, reply));
     } else if (message !== '') {
       // Keyed by channel too: a message in another channel would not be seen here. A thread stays where it began.
       const key = keyOf('message', `${channel} ${message}`);
@@ -70,34 +70,34 @@ export class Bot {
     }
   }
 
-  async #answer(key: string, answer: Answer): Promise<void> {
-    const { channel, isComplete, broadcast, content, context } = answer;
-    const parent = (await this.#memory.get(key)) as Kept | undefined;
+  async #reply(key: string, reply: Reply): Promise<void> {
+    const { channel, isComplete, broadcast, content, context } = reply;
+    const parent = (await this.#memory.get(key)) as StoredMessage | undefined;
     if (parent === undefined) {
-      const place = await this.#api.post({ channel }, content, context);
-      if (!isComplete) await this.#memory.set(key, { ...place, answeredBy: '' });
+      const location = await this.#api.post({ channel }, content, context);
+      if (!isComplete) await this.#memory.set(key, { ...location, answeredBy: '' });
       return;
     }
     if (parent.answeredBy !== context.idempotencyKey) {
       const to = { channel: parent.channel, thread: parent.ts, broadcast };
-      const isGone = await findsGone(() => this.#api.post(to, content, context));
+      const isGone = await failsBecauseGone(() => this.#api.post(to, content, context));
       if (isGone) {
         await this.#memory.set(key, null);
-        return this.#answer(key, answer);
+        return this.#reply(key, reply);
       }
     }
     if (!isComplete) return;
     // A failed reaction is retried, and the answer must not be posted twice.
     await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
-    await findsGone(() => this.#api.react(parent, this.#emoji, context));
+    await failsBecauseGone(() => this.#api.react(parent, this.#emoji, context));
     await this.#memory.set(key, null);
   }
 
-  async #rewrite(key: string, { channel, content, context }: Message): Promise<void> {
-    const kept = (await this.#memory.get(key)) as Kept | undefined;
-    if (kept !== undefined && !(await findsGone(() => this.#api.update(kept, content, context)))) return;
-    const place = await this.#api.post({ channel }, content, context);
-    await this.#memory.set(key, { ...place, answeredBy: '' });
+  async #rewrite(key: string, { channel, content, context }: OutgoingMessage): Promise<void> {
+    const kept = (await this.#memory.get(key)) as StoredMessage | undefined;
+    if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context)))) return;
+    const location = await this.#api.post({ channel }, content, context);
+    await this.#memory.set(key, { ...location, answeredBy: '' });
   }
 
   async #inTurn(key: string, work: (key: string) => Promise<void>): Promise<void> {
@@ -113,24 +113,24 @@ export class Bot {
   }
 }
 
-interface Message {
+interface OutgoingMessage {
   readonly channel: string;
   readonly content: Content;
   readonly context: CallContext;
 }
 
-interface Answer extends Message {
+interface Reply extends OutgoingMessage {
   readonly isComplete: boolean;
   readonly broadcast: boolean;
 }
 
 /** Does `work`, and returns whether the message it concerns is gone. @throws any other error */
-async function findsGone(work: () => Promise<unknown>): Promise<boolean> {
+async function failsBecauseGone(work: () => Promise<unknown>): Promise<boolean> {
   try {
     await work();
     return false;
   } catch (thrown) {
-    if (thrown instanceof SlackRefusal && GONE.has(thrown.slackCode)) return true;
+    if (thrown instanceof SlackApiError && GONE.has(thrown.slackCode)) return true;
     throw thrown;
   }
 }

@@ -6,7 +6,7 @@ import { compileTemplate } from '../../src/template/template.ts';
 import { compileMarkup } from './markup.ts';
 import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
 import type { Options } from './options.ts';
-import { harmless, plainText } from './text.ts';
+import { escapeLine, plainText } from './text.ts';
 
 /** The part of a message that a webhook and the Web API share. */
 export interface Content {
@@ -39,10 +39,10 @@ export function compileContent(options: Options, clusterName: string): (change: 
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
-    const shown = text(scope) || undefined;
+    const renderedText = text(scope) || undefined;
     return {
-      ...(shown === undefined ? {} : { text: shown }),
-      ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, shown)] }),
+      ...(renderedText === undefined ? {} : { text: renderedText }),
+      ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, renderedText)] }),
     };
   };
 }
@@ -54,16 +54,19 @@ export function nonEmpty(content: Content): Content {
 }
 
 /** Says which sink a fallback replaces, next to the cluster's name. */
-export function inPlaceOf(content: Content, { insteadOf }: { readonly insteadOf?: string | undefined }): Content {
+export function withFallbackNote(
+  content: Content,
+  { insteadOf }: { readonly insteadOf?: string | undefined },
+): Content {
   if (insteadOf === undefined) return content;
-  const note = harmless(`in place of ${insteadOf}`);
+  const note = escapeLine(`in place of ${insteadOf}`);
   const { text, attachments } = content;
   if (attachments === undefined) return { ...content, text: `${text ?? ''}\n_${note}_` };
-  const withNote = attachments.map((one) => ({
+  const noted = attachments.map((one) => ({
     ...one,
     footer: one.footer === undefined ? note : `${one.footer} · ${note}`,
   }));
-  return { ...content, attachments: withNote };
+  return { ...content, attachments: noted };
 }
 
 type RenderAttachment = (change: Change, scope: TemplateScope, text: string | undefined) => TemplatedAttachment;

@@ -4,7 +4,7 @@ import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
 import { verbOf } from './message.ts';
-import { harmless } from './text.ts';
+import { escapeLine } from './text.ts';
 
 /** Up to this many are shown in full, one attachment each: Slack shows up to 20 well. */
 const MAX_ATTACHMENTS = 10;
@@ -23,7 +23,7 @@ interface Group {
 }
 
 /** How many of the changes one message can name: at least one. */
-export function fitting(changes: readonly Change[]): number {
+export function countFitting(changes: readonly Change[]): number {
   if (changes.length <= MAX_ATTACHMENTS) return changes.length;
   const heads = new Set<string>();
   let size = 0;
@@ -44,12 +44,12 @@ export function digestOf(
 ): Content {
   const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf)) : undefined;
   if (whole !== undefined) return whole;
-  const isAway = changes.every(({ flags }) => flags.whileAway === true);
-  const where = clusterName === '' ? '' : ` in ${harmless(clusterName)}`;
+  const areAllWhileAway = changes.every(({ flags }) => flags.whileAway === true);
+  const where = clusterName === '' ? '' : ` in ${escapeLine(clusterName)}`;
   return {
     text: [
-      `*${changes.length.toLocaleString('en')} changes*${where}${isAway ? AWAY : ''}`,
-      ...groupsOf(changes, !isAway),
+      `*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY : ''}`,
+      ...groupsOf(changes, !areAllWhileAway),
     ].join('\n'),
   };
 }
@@ -69,10 +69,10 @@ function joined(contents: readonly Content[]): Content | undefined {
 }
 
 /** In the order in which the first change of each group was seen. */
-function groupsOf(changes: readonly Change[], saysAway: boolean): readonly string[] {
+function groupsOf(changes: readonly Change[], marksAway: boolean): readonly string[] {
   const groups = new Map<string, Group>();
   for (const change of changes) {
-    const head = headOf(change, saysAway);
+    const head = headOf(change, marksAway);
     const group = groups.get(head) ?? { head, items: [], isList: false };
     groups.set(head, group);
     group.items.push(itemOf(change));
@@ -83,16 +83,16 @@ function groupsOf(changes: readonly Change[], saysAway: boolean): readonly strin
   });
 }
 
-/** @param saysAway set if only some of the changes happened while nothing was watching */
-function headOf(change: Change, saysAway: boolean): string {
-  const away = saysAway && change.flags.whileAway === true ? AWAY : '';
-  const where = change.namespace === undefined ? '' : ` · ${harmless(change.namespace)}`;
-  return `*${verbOf(change)} ${harmless(change.gvk.kind.toLowerCase())}*${away}${where}`;
+/** @param marksAway set if only some of the changes happened while nothing was watching */
+function headOf(change: Change, marksAway: boolean): string {
+  const away = marksAway && change.flags.whileAway === true ? AWAY : '';
+  const where = change.namespace === undefined ? '' : ` · ${escapeLine(change.namespace)}`;
+  return `*${verbOf(change)} ${escapeLine(change.gvk.kind.toLowerCase())}*${away}${where}`;
 }
 
 /** Within a code block. */
 function itemOf(change: Change): string {
   const detail = cut(detailOf(change), DETAIL_MAX);
   const text = `${change.name}${detail === '' ? '' : `: ${detail}`}`;
-  return harmless(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
+  return escapeLine(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
 }

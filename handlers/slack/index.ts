@@ -3,10 +3,10 @@ import type { Change } from '../../src/change.ts';
 import { defineSink, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
-import { assertTaken } from './answer.ts';
+import { assertAccepted } from './response.ts';
 import { Bot } from './bot.ts';
-import { compileContent, inPlaceOf, nonEmpty, type Content } from './content.ts';
-import { digestOf, fitting } from './digest.ts';
+import { compileContent, withFallbackNote, nonEmpty, type Content } from './content.ts';
+import { digestOf, countFitting } from './digest.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
 
@@ -62,37 +62,45 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
   deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
     const contentOf = compileContent(options, environment.clusterName);
-    const tell = options.token === undefined ? webhook(options, environment) : bot(options, options.token, environment);
+    const transport =
+      options.token === undefined
+        ? webhookTransport(options, environment)
+        : botTransport(options, options.token, environment);
     const footer = options.clusterName ?? environment.clusterName;
     return {
-      deliver: (change, context) => tell.message(change, inPlaceOf(nonEmpty(contentOf(change)), context), context),
-      ...(hangsOnEach(options) ? {} : { fits: fitting, deliverMany: many }),
-      stop: () => tell.close(),
+      deliver: (change, context) =>
+        transport.message(change, withFallbackNote(nonEmpty(contentOf(change)), context), context),
+      ...(needsOwnMessage(options) ? {} : { fits: countFitting, deliverMany }),
+      stop: () => transport.close(),
     };
 
-    async function many(changes: readonly Change[], context: HandlerContext): Promise<void> {
+    async function deliverMany(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
       if (first !== undefined)
-        await tell.message(first, inPlaceOf(nonEmpty(digestOf(changes, contentOf, footer)), context), context);
+        await transport.message(
+          first,
+          withFallbackNote(nonEmpty(digestOf(changes, contentOf, footer)), context),
+          context,
+        );
     }
   },
 });
 
 /** With a thread, a rewritten message or a templated channel, each change has its own destination and cannot be batched. */
-function hangsOnEach({ threadKey, update, channel = '' }: Options): boolean {
+function needsOwnMessage({ threadKey, update, channel = '' }: Options): boolean {
   return threadKey !== undefined || update !== undefined || channel.includes('{');
 }
 
 /** The receiver, reached by webhook or by the Web API. */
-interface Way {
+interface Transport {
   message(change: Change, content: Content, context: CallContext): Promise<void>;
   close(): Promise<void>;
 }
 
-function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
+function webhookTransport(options: Options, { id, receivers }: HandlerEnvironment): Transport {
   const { webhookURL = '' } = options;
   const url = new URL(webhookURL);
-  const accept = ({ body }: { readonly body: string }): void => assertTaken(body, url.host);
+  const accept = ({ body }: { readonly body: string }): void => assertAccepted(body, url.host);
   const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept, lineUp: false });
   return {
     async message(_change, content, { idempotencyKey, signal }) {
@@ -106,9 +114,9 @@ function webhook(options: Options, { id, receivers }: HandlerEnvironment): Way {
   };
 }
 
-function bot(options: Options, token: string, { id, receivers, memory }: HandlerEnvironment): Way {
+function botTransport(options: Options, token: string, { id, receivers, memory }: HandlerEnvironment): Transport {
   const { apiURL, channel } = options;
-  const lineUp = hangsOnEach(options);
+  const lineUp = needsOwnMessage(options);
   const api = new SlackApi(
     { apiURL, token, lane: channel },
     { ...receiverOptions(options), name: id, lineUp },
@@ -116,7 +124,7 @@ function bot(options: Options, token: string, { id, receivers, memory }: Handler
   );
   const talking = new Bot(options, { api, memory });
   return {
-    message: (change, content, context) => talking.tell(change, content, context),
+    message: (change, content, context) => talking.send(change, content, context),
     close: () => api.close(),
   };
 }

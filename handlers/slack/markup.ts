@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
-import { allHarmless, codePoints, plainText } from './text.ts';
+import { escapeAll, codePoints, plainText } from './text.ts';
 
 /** Before a bracket of the configuration's own. Of each process another: no object can hold it. */
 const MARK = `\u0001${randomUUID()}\u0001`;
@@ -23,7 +23,7 @@ export function compileMarkup(source: string, field: string, max: number): (scop
     const [before = '', ...own] = template.text(scope).split(MARK);
     const plain = [before, ...own].join('');
     if (own.length === 0) return plainText(plain, max);
-    const text = allHarmless(before) + own.map((part) => part.charAt(0) + allHarmless(part.slice(1))).join('');
+    const text = escapeAll(before) + own.map((part) => part.charAt(0) + escapeAll(part.slice(1))).join('');
     return codePoints(text) <= max ? text : plainText(plain, max);
   };
 }

@@ -9,7 +9,7 @@ const NOTE_MAX = 32;
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
 /** A text of one line or more, with everything that Slack or a terminal would interpret made harmless. */
-export function harmless(text: string): string {
+export function escapeLine(text: string): string {
   return entities(printableLines(text));
 }
 
@@ -25,8 +25,8 @@ export function codeBlock(text: string, max: number): string {
   return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
 }
 
-/** Like {@link harmless}, but for text beside a `<` of our own, which any `>` would close. */
-export function allHarmless(text: string): string {
+/** Like {@link escapeLine}, but for text beside a `<` of our own, which any `>` would close. */
+export function escapeAll(text: string): string {
   return allEntities(printableLines(text));
 }
 

@@ -9,7 +9,7 @@ import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import type { Content } from './content.ts';
 
 /** Identifies a message, for everything that refers to it. */
-export interface MessagePlace {
+export interface MessageRef {
   /** The channel's id, as Slack's answers give it; a channel name works only for posting. */
   readonly channel: string;
   /** Slack's id of a message in its channel. */
@@ -23,7 +23,7 @@ export interface CallContext {
 }
 
 /** An answer `"ok": false`: the code is Slack's, such as `message_not_found`. */
-export class SlackRefusal extends TerminalError {
+export class SlackApiError extends TerminalError {
   readonly slackCode: string;
   constructor(message: string, slackCode: string) {
     super(message, { isGone: UNUSABLE.has(slackCode) });
@@ -39,7 +39,7 @@ export interface SlackApiOptions {
 }
 
 type Method = 'chat.postMessage' | 'chat.update' | 'reactions.add';
-type Answer = Readonly<Record<string, unknown>>;
+type ResponseBody = Readonly<Record<string, unknown>>;
 
 /** Transient errors; all others are permanent. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -79,11 +79,15 @@ export class SlackApi {
   readonly #token: string;
   readonly #receivers: Readonly<Record<Method, Receiver>>;
 
-  constructor({ token, apiURL, lane }: SlackApiOptions, reach: Omit<ReceiverOptions, 'url'>, factory: ReceiverFactory) {
+  constructor(
+    { token, apiURL, lane }: SlackApiOptions,
+    receiverDefaults: Omit<ReceiverOptions, 'url'>,
+    factory: ReceiverFactory,
+  ) {
     const receiver = (method: Method, own: Partial<ReceiverOptions> = {}) => {
       const url = urlBelow(apiURL, method);
       const accept = (response: ReceiverResponse): void => assertOk(response, method, url.host);
-      return factory.receiver({ ...reach, url, accept, secrets: [token], ...own });
+      return factory.receiver({ ...receiverDefaults, url, accept, secrets: [token], ...own });
     };
     this.#token = token;
     this.#receivers = {
@@ -98,25 +102,25 @@ export class SlackApi {
     to: { readonly channel: string; readonly thread?: string | undefined; readonly broadcast?: boolean },
     content: Content,
     context: CallContext,
-  ): Promise<MessagePlace> {
+  ): Promise<MessageRef> {
     const thread = to.thread === undefined ? {} : { thread_ts: to.thread };
     const broadcast = to.broadcast === true ? { reply_broadcast: true } : {};
     const payload = { channel: to.channel, ...thread, ...broadcast, ...content };
-    const answer = await this.#call('chat.postMessage', payload, context);
-    return placeIn(answer, to.channel);
+    const response = await this.#call('chat.postMessage', payload, context);
+    return messageRefIn(response, to.channel);
   }
 
-  async update({ channel, ts }: MessagePlace, content: Content, context: CallContext): Promise<void> {
+  async update({ channel, ts }: MessageRef, content: Content, context: CallContext): Promise<void> {
     // Without these defaults, the message would keep its old text or attachments.
     await this.#call('chat.update', { channel, ts, text: '', attachments: [], ...content }, context);
   }
 
   /** Adding the same emoji twice is not a failure. */
-  async react({ channel, ts }: MessagePlace, emoji: string, context: CallContext): Promise<void> {
+  async react({ channel, ts }: MessageRef, emoji: string, context: CallContext): Promise<void> {
     try {
       await this.#call('reactions.add', { channel, timestamp: ts, name: emoji }, context);
     } catch (thrown) {
-      if (!(thrown instanceof SlackRefusal) || thrown.slackCode !== 'already_reacted') throw thrown;
+      if (!(thrown instanceof SlackApiError) || thrown.slackCode !== 'already_reacted') throw thrown;
     }
   }
 
@@ -124,7 +128,7 @@ export class SlackApi {
     await Promise.all(Object.values(this.#receivers).map((receiver) => receiver.close()));
   }
 
-  async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<Answer> {
+  async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<ResponseBody> {
     const { body } = await this.#receivers[method].send({
       headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify(payload),
@@ -137,31 +141,31 @@ export class SlackApi {
 
 /** Slack reports refusals in the body of a 200. @throws for anything but `"ok": true` */
 function assertOk({ body, headers }: ReceiverResponse, method: Method, host: string): void {
-  const answer = parsed(body);
-  if (answer?.['ok'] === true) return;
-  const code = answer?.['error'];
+  const response = parsed(body);
+  if (response?.['ok'] === true) return;
+  const code = response?.['error'];
   // Nothing else is quoted: a server in Slack's place may echo the request.
   if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
     throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: expected {"ok": true}`);
   const remedy = REMEDIES[code];
   const message = `Slack (${host}) refused ${method}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
   if (LIMITED.has(code)) {
-    const askedMs = Math.min(Number(headers['retry-after']) * 1000, MAX_RETRY_AFTER_MS);
-    throw new RetryAfterError(message, askedMs > 0 ? { retryAfterMs: askedMs } : {});
+    const retryAfterMs = Math.min(Number(headers['retry-after']) * 1000, MAX_RETRY_AFTER_MS);
+    throw new RetryAfterError(message, retryAfterMs > 0 ? { retryAfterMs } : {});
   }
-  throw PASSING.has(code) ? new Error(message) : new SlackRefusal(message, code);
+  throw PASSING.has(code) ? new Error(message) : new SlackApiError(message, code);
 }
 
-function parsed(body: string): Answer | undefined {
+function parsed(body: string): ResponseBody | undefined {
   try {
-    const answer: unknown = JSON.parse(body);
-    return typeof answer === 'object' && answer !== null ? (answer as Answer) : undefined;
+    const response: unknown = JSON.parse(body);
+    return typeof response === 'object' && response !== null ? (response as ResponseBody) : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Slack-compatible servers may not return the channel. */
-function placeIn({ channel, ts }: Answer, asked: string): MessagePlace {
+function messageRefIn({ channel, ts }: ResponseBody, asked: string): MessageRef {
   return { channel: typeof channel === 'string' ? channel : asked, ts: typeof ts === 'string' ? ts : '' };
 }

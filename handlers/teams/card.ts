@@ -47,19 +47,24 @@ export function messageOf(card: Card): object {
 export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
   const by = writersOf(change);
-  const about = [by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change), clusterName, inPlaceOf(insteadOf)];
+  const about = [
+    by.length === 0 ? '' : `by ${by.join(', ')}`,
+    ...remarksOf(change),
+    clusterName,
+    fallbackNoteOf(insteadOf),
+  ];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
   const details = detailLines(change).map(printable);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
-  const items = fitting(details, room);
+  const items = fitLines(details, room);
   return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
 }
 
 /** Empty unless this is a fallback. */
-export function inPlaceOf(insteadOf: string | undefined): string {
+export function fallbackNoteOf(insteadOf: string | undefined): string {
   return insteadOf === undefined ? '' : `in place of ${insteadOf}`;
 }
 
@@ -76,7 +81,7 @@ export function adaptiveCard(fallbackText: string, body: readonly Card[]): Card 
 }
 
 /** As many lines as fit into `room` bytes; the last one says how many are missing. */
-function fitting(lines: readonly string[], room: number): readonly Card[] {
+function fitLines(lines: readonly string[], room: number): readonly Card[] {
   const items: Card[] = [];
   let bytes = 0;
   for (const text of lines) {

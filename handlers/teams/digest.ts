@@ -2,7 +2,7 @@
 import type { Change } from '../../src/change.ts';
 import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
-import { adaptiveCard, inPlaceOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
+import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
 /** Of the detail about one object. */
 const MAX_DETAIL_CHARS = 150;
@@ -18,7 +18,7 @@ interface Group {
 }
 
 /** How many of the changes one card can name: at least one. */
-export function fitting(changes: readonly Change[]): number {
+export function countFitting(changes: readonly Change[]): number {
   const heads = new Set<string>();
   let bytes = FRAME_BYTES;
   for (const [n, change] of changes.entries()) {
@@ -34,11 +34,11 @@ export function fitting(changes: readonly Change[]): number {
 
 /** Grouped by action, kind and namespace, in the order in which the first change of each group was seen. */
 export function digestOf(changes: readonly Change[], clusterName: string, insteadOf?: string): Card {
-  const isAway = changes.every(({ flags }) => flags.whileAway === true);
+  const areAllWhileAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
-  const what = `${changes.length.toLocaleString('en')} changes${where}${isAway ? AWAY : ''}`;
-  const title = [what, inPlaceOf(insteadOf)].filter((part) => part !== '').join(' · ');
-  const body = [...groupsOf(changes, !isAway)].flatMap(({ head, names, details }) => [
+  const what = `${changes.length.toLocaleString('en')} changes${where}${areAllWhileAway ? AWAY : ''}`;
+  const title = [what, fallbackNoteOf(insteadOf)].filter((part) => part !== '').join(' · ');
+  const body = [...groupsOf(changes, !areAllWhileAway)].flatMap(({ head, names, details }) => [
     headLine(head, names.length + details.length),
     ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),
     ...details.map(detailLine),
@@ -46,10 +46,10 @@ export function digestOf(changes: readonly Change[], clusterName: string, instea
   return adaptiveCard(title, [line(run(title, { size: 'Medium', weight: 'Bolder' })), ...body]);
 }
 
-function groupsOf(changes: readonly Change[], saysAway: boolean): Iterable<Group> {
+function groupsOf(changes: readonly Change[], marksAway: boolean): Iterable<Group> {
   const groups = new Map<string, Group>();
   for (const change of changes) {
-    const head = headOf(change, saysAway);
+    const head = headOf(change, marksAway);
     const group = groups.get(head) ?? { head, names: [], details: [] };
     groups.set(head, group);
     const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
@@ -59,15 +59,15 @@ function groupsOf(changes: readonly Change[], saysAway: boolean): Iterable<Group
   return groups.values();
 }
 
-/** @param saysAway set if only some of the changes happened while nothing was watching */
-function headOf(change: Change, saysAway: boolean): string {
+/** @param marksAway set if only some of the changes happened while nothing was watching */
+function headOf(change: Change, marksAway: boolean): string {
   const { gvk, namespace, flags } = change;
-  const away = saysAway && flags.whileAway === true ? AWAY : '';
-  return `${gvk.kind.toLowerCase()} ${happened(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
+  const away = marksAway && flags.whileAway === true ? AWAY : '';
+  return `${gvk.kind.toLowerCase()} ${eventOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 
 /** An alert is about a failure, whatever the action of the change that led to it. */
-function happened({ action, notes: { alert } }: Change): string {
+function eventOf({ action, notes: { alert } }: Change): string {
   if (alert === undefined) return action;
   return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
 }

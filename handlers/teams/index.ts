@@ -10,7 +10,7 @@ import { layout } from '../../src/template/fields.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { cardOf, MAX_MESSAGE_BYTES, messageOf, type Card } from './card.ts';
-import { digestOf, fitting } from './digest.ts';
+import { digestOf, countFitting } from './digest.ts';
 
 const options = z.strictObject({
   webhookURL: z
@@ -72,13 +72,13 @@ version = "1.4"
     },
   ],
   deadlineMs,
-  create({ webhookURL, layout: given, clusterName, ...reaching }, environment) {
+  create({ webhookURL, layout: given, clusterName, ...receiverConfig }, environment) {
     const url = new URL(webhookURL);
     const receiver = environment.receivers.receiver({
-      ...receiverOptions(reaching),
+      ...receiverOptions(receiverConfig),
       name: environment.id,
       url,
-      accept: (response) => assertTaken(response, url.host),
+      accept: (response) => assertAccepted(response, url.host),
       lineUp: given !== undefined,
     });
     const cluster = clusterName ?? environment.clusterName;
@@ -91,7 +91,7 @@ version = "1.4"
       send(JSON.stringify(messageOf(digestOf(changes, cluster, context.insteadOf))), context);
     return {
       deliver: async (change, context) => send(bodyOf(change, context), context),
-      ...(given === undefined ? { fits: fitting, deliverMany } : {}),
+      ...(given === undefined ? { fits: countFitting, deliverMany } : {}),
       preview: bodyOf,
       stop: () => receiver.close(),
     };
@@ -122,8 +122,8 @@ function isCard(value: unknown): value is Card {
 }
 
 /** Connectors answer 200 and report in the body what Teams behind them answered. */
-function assertTaken(response: ReceiverResponse, host: string): void {
-  assertNotHtmlPage(response, host);
+function assertAccepted(response: ReceiverResponse, host: string): void {
+  assertNoPage(response, host);
   const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];
   if (status === undefined) return;
   const message = `Teams (${host}) did not accept the message: it answered 200 with "HTTP error ${status}" in it`;

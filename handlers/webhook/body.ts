@@ -32,11 +32,11 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
       render: (_, scope) => JSON.stringify(compiled.value(scope) ?? null),
     };
   }
-  return { contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: shortJson };
+  return { contentType, render: (change) => JSON.stringify(documentOf(change)), shorter: jsonWithoutManifests };
 }
 
 /** The change without the manifests, which are named as left out. */
-function shortJson(change: Change): string {
+function jsonWithoutManifests(change: Change): string {
   const omitted = (['before', 'after'] as const).filter((name) => change[name] !== undefined);
   return JSON.stringify({ ...summaryOf(change), omitted });
 }

@@ -6,7 +6,7 @@ import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
 import { printable, shortened } from '../../src/log.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
-import { compileBatch, compileQuestion, compileRequest, type Request } from './request.ts';
+import { compileBatch, compileVerdictRequest, compileRequest, type Request } from './request.ts';
 
 const MAX_EXCERPT_CHARS = 200;
 
@@ -59,7 +59,7 @@ export default defineSink({
       secrets,
       ...(options.accepted === undefined
         ? { needsBody: options.verdict }
-        : { accept: acceptance(options.accepted, `${environment.id} (${url.host})`) }),
+        : { accept: checkAccepted(options.accepted, `${environment.id} (${url.host})`) }),
     });
     const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;
@@ -71,15 +71,15 @@ export default defineSink({
     };
     const life = { stop: () => receiver.close() };
     if (options.verdict) {
-      const questionOf = compileQuestion(options);
-      const answerOf = answerReader(scrubberOf(url, [...secrets, ...signingSecrets]));
+      const verdictRequestOf = compileVerdictRequest(options);
+      const parseResponse = responseParser(scrubberOf(url, [...secrets, ...signingSecrets]));
       return {
         ...life,
         async deliver(change, context) {
-          const { body } = await ask(questionOf(change, context), context);
-          return verdictOf(answerOf(body), change, context);
+          const { body } = await ask(verdictRequestOf(change, context), context);
+          return verdictOf(parseResponse(body), change, context);
         },
-        preview: (change, context) => shown(questionOf(change, context)),
+        preview: (change, context) => previewOf(verdictRequestOf(change, context)),
       };
     }
     if (options.batch) {
@@ -89,36 +89,39 @@ export default defineSink({
         deliver: async (change, context) => send(batch.of([change]), context),
         deliverMany: async (changes, context) => send(batch.of(changes), context),
         fits: (changes) => batch.fits(changes),
-        preview: (change) => shown(batch.of([change])),
+        preview: (change) => previewOf(batch.of([change])),
       };
     }
     const requestOf = compileRequest(options);
     return {
       ...life,
       deliver: async (change, context) => send(requestOf(change, context.idempotencyKey), context),
-      preview: (change, { idempotencyKey }) => shown(requestOf(change, idempotencyKey)),
+      preview: (change, { idempotencyKey }) => previewOf(requestOf(change, idempotencyKey)),
     };
   },
 });
 
 /** What looks into an answer. A refusal may pass, as one for the rate does, so it is no more than a failed attempt. */
-function acceptance(wanted: NonNullable<Options['accepted']>, title: string): (response: ReceiverResponse) => void {
-  const isAccepted = compilePatterns(wanted);
+function checkAccepted(
+  expected: NonNullable<Options['accepted']>,
+  title: string,
+): (response: ReceiverResponse) => void {
+  const isAccepted = compilePatterns(expected);
   return ({ status, body }) => {
     if (isAccepted(body)) return;
-    const said = printable(body.trim());
-    const got = said === '' ? 'nothing' : shortened(said, MAX_EXCERPT_CHARS);
-    const pattern = [wanted].flat().join(' or ');
-    throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${got}`);
+    const text = printable(body.trim());
+    const excerpt = text === '' ? 'nothing' : shortened(text, MAX_EXCERPT_CHARS);
+    const pattern = [expected].flat().join(' or ');
+    throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${excerpt}`);
   };
 }
 
-function shown({ method, body }: Request): string {
+function previewOf({ method, body }: Request): string {
   return `${method} ${body}`;
 }
 
 /** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
-function answerReader(scrub: (text: string) => string): (body: string) => Answer {
+function responseParser(scrub: (text: string) => string): (body: string) => Answer {
   const read = (body: string): Answer => {
     try {
       return parseAnswer(body);

@@ -42,7 +42,7 @@ export function compileRequest(options: Options): (change: Change, key: string) 
 }
 
 /** Compiles the request of the plug-in contract. The result throws TerminalError if the request is too long. */
-export function compileQuestion(options: Options): (change: Change, context: HandlerContext) => Request {
+export function compileVerdictRequest(options: Options): (change: Change, context: HandlerContext) => Request {
   const { maxBodyBytes } = options;
   const method = options.method.toUpperCase();
   const headers = compileHeaders(options.headers);

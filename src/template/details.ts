@@ -1,6 +1,6 @@
 /** The details of a change, shown below its headline. */
 import { formatField } from '../../handlers/diff/text.ts';
-import { alertLines } from '../../handlers/podAlerts/words.ts';
+import { alertLines } from '../../handlers/podAlerts/alert-lines.ts';
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { remarksOf, writersOf } from '../remarks.ts';

@@ -3,7 +3,13 @@ import { failingKindOf, type FailingKind } from '../../../handlers/podAlerts/fai
 import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
-import { isDue, timesOf, type GroupState, type Known, type PodState } from '../../../handlers/podAlerts/state.ts';
+import {
+  isDue,
+  restartTimesOf,
+  type GroupState,
+  type KnownProblem,
+  type PodState,
+} from '../../../handlers/podAlerts/state.ts';
 import type { ChainConfig } from '../../config/config.ts';
 import { handlersIn } from '../../config/in-chains.ts';
 import type { Store } from '../../store/store.ts';
@@ -24,7 +30,7 @@ export interface Finding {
   readonly owner: Owner | undefined;
   readonly status: AlertStatus;
   /** Its worst current problem. */
-  readonly problem: Known | undefined;
+  readonly problem: KnownProblem | undefined;
   /** Unread restarts in the window, milliseconds since the epoch. */
   readonly restarts: readonly number[];
 }
@@ -93,7 +99,7 @@ function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
     );
     if (due.length > 0 && loud.length === 0) return undefined;
     const readAt = read.get(id) ?? 0;
-    const inWindow = timesOf(pod.restarts, container).filter((at) => at > now - rule.windowMs);
+    const inWindow = restartTimesOf(pod.restarts, container).filter((at) => at > now - rule.windowMs);
     const restarts = inWindow.filter((at) => at > readAt);
     const failure = loud.find(({ level }) => level === 'Failure');
     const warning = loud.find(({ level }) => level === 'Warning');

@@ -4,91 +4,91 @@ import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.t
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { Json } from '../../src/json.ts';
 import { alertOf } from './alert.ts';
-import { decide, told, type Decision, type IsMuted, type Rules } from './decide.ts';
+import { decide, markReported, type Decision, type IsMuted, type Rules } from './decide.ts';
 import { findingsOn, NOTHING_FOUND } from './findings.ts';
 import { mutedBy, type Muted, type MuteSubject } from './mute.ts';
-import { failingKindOf, heldAs } from './failing-kind.ts';
+import { failingKindOf, findInBaseline } from './failing-kind.ts';
 import type { Options } from './options.ts';
 import type { Owner } from './owner.ts';
 import { conditionOf } from './pod.ts';
 import type { AlertState, GroupState } from './state.ts';
-import { inShort, toldAs } from './subject.ts';
+import { selectableParts, alertChange } from './subject.ts';
 
-export interface Telling {
+export interface ReportInput {
   readonly options: Options;
   readonly mute: (subject: MuteSubject, now: number) => Muted | undefined;
   readonly owner: Owner;
 }
 
-export interface Told {
+export interface Report {
   readonly verdict: Change | Halt;
   readonly state: GroupState;
   /** When to ask again whether it may be sent, milliseconds since the epoch. */
-  readonly againAt?: number;
+  readonly recheckAt?: number;
 }
 
 type Context = Pick<StatefulContext<Json>, 'evidence' | 'signal' | 'now'>;
 
 /** Somebody may remove a mute early, which need not be a change that comes here. */
-const ASK_AGAIN_MS = 60_000;
+const RECHECK_MS = 60_000;
 
-function askAgainAt({ until = Infinity }: Muted, now: number): number {
-  return Math.min(until, now + ASK_AGAIN_MS);
+function recheckTimeOf({ until = Infinity }: Muted, now: number): number {
+  return Math.min(until, now + RECHECK_MS);
 }
 
 /** Sends the first problem that may be sent: a pod that is muted or on a dead node does not hide the others. */
-export async function tellLoudest(
+export async function reportWorst(
   change: Change,
   state: GroupState,
   rules: Rules,
-  telling: Telling,
+  input: ReportInput,
   context: Context,
-): Promise<Told> {
+): Promise<Report> {
   const { now } = context;
-  const times = { now, seenAt: change.action === 'timer' ? now : Math.min(change.observedAt, now) };
-  let againAt = Infinity;
-  let hushed: ReadonlySet<string> = new Set();
+  const times = { now, observedAt: change.action === 'timer' ? now : Math.min(change.observedAt, now) };
+  let recheckAt = Infinity;
+  let skipped: ReadonlySet<string> = new Set();
   const isMuted: IsMuted = ({ uid, pod, problem }) => {
-    const muted = telling.mute({ owner: telling.owner, pod, problem }, now);
-    if (muted !== undefined) againAt = Math.min(againAt, askAgainAt(muted, now));
-    return muted !== undefined || hushed.has(uid);
+    const muted = input.mute({ owner: input.owner, pod, problem }, now);
+    if (muted !== undefined) recheckAt = Math.min(recheckAt, recheckTimeOf(muted, now));
+    return muted !== undefined || skipped.has(uid);
   };
   for (;;) {
     const decision = decide(state, times, rules, isMuted);
-    const told = await tell(change, decision, telling, context);
-    againAt = Math.min(againAt, told.againAt ?? Infinity);
+    const report = await reportAlert(change, decision, input, context);
+    recheckAt = Math.min(recheckAt, report.recheckAt ?? Infinity);
     const uid = decision.alert?.uid ?? '';
-    if (told.againAt === undefined || hushed.has(uid)) return { ...told, againAt };
+    if (report.recheckAt === undefined || skipped.has(uid)) return { ...report, recheckAt };
     // Only a wake-up checks all pods: in a storm, each change of one would ask for a hundred.
-    const asked =
-      change.action === 'timer' ? [...hushed, uid] : Object.keys(state.pods).filter((one) => one !== change.uid);
-    hushed = new Set([...asked, uid]);
+    const tried =
+      change.action === 'timer' ? [...skipped, uid] : Object.keys(state.pods).filter((one) => one !== change.uid);
+    skipped = new Set([...tried, uid]);
   }
 }
 
-async function tell(
+async function reportAlert(
   change: Change,
   { step, alert, state }: Decision,
-  telling: Telling,
+  input: ReportInput,
   context: Context,
-): Promise<Told> {
+): Promise<Report> {
   if (step === 'quiet' || alert === undefined) {
     return { verdict: halt(alert === undefined ? 'nothing fails' : quietReason(alert)), state };
   }
   const { evidence, now } = context;
-  const { owner, options } = telling;
+  const { owner, options } = input;
   const manifest = await manifestFor(change, alert, owner, evidence);
-  const silence = step === 'resolve' ? undefined : await silenceOf(alert, manifest, telling, context);
+  const silence = step === 'resolve' ? undefined : await findMute(alert, manifest, input, context);
   if (silence !== undefined) {
-    return { verdict: halt(silence.reason), state, againAt: askAgainAt(silence, now) };
+    return { verdict: halt(silence.reason), state, recheckAt: recheckTimeOf(silence, now) };
   }
   const { pod, uid, lead, since } = alert;
   const search = { owner, pod, uid, lead, manifest, since };
   const findings = step === 'resolve' ? NOTHING_FOUND : await findingsOn(search, options, evidence, context.signal);
   const redacted = (text: string): string => evidence.redacted(text);
   const note = alertOf({ step, alert, state, owner, clusterId: change.cluster.id, now, redacted }, findings);
-  const known = manifest === undefined ? alert : { ...alert, manifest: inShort(manifest) };
-  return { verdict: toldAs(change, known, note), state: told({ ...state, alert: known }, step, now) };
+  const known = manifest === undefined ? alert : { ...alert, manifest: selectableParts(manifest) };
+  return { verdict: alertChange(change, known, note), state: markReported({ ...state, alert: known }, step, now) };
 }
 
 function quietReason({ recoveredAt, lead }: AlertState): string {
@@ -106,14 +106,14 @@ async function manifestFor(
 ): Promise<Manifest | undefined> {
   const own = manifestOf(change);
   if (own?.metadata.uid === uid) return own;
-  const held = await heldAs(failingKindOf(owner, lead), pod, evidence);
+  const held = await findInBaseline(failingKindOf(owner, lead), pod, evidence);
   return held?.metadata.uid === uid ? held : undefined;
 }
 
-async function silenceOf(
+async function findMute(
   alert: AlertState,
   manifest: Manifest | undefined,
-  { mute, owner }: Telling,
+  { mute, owner }: ReportInput,
   { evidence, now }: Context,
 ): Promise<Muted | undefined> {
   const configured = mute({ owner, pod: alert.pod, problem: alert.lead }, now);

@@ -11,21 +11,21 @@ const PASSING: ReadonlySet<string> = new Set(['rollup_error', 'fatal_error', 'in
  * @throws TerminalError if Slack will never accept this message or this webhook, such as `invalid_payload` or `no_service`.
  * @throws Error otherwise: a failed attempt.
  */
-export function assertTaken(body: string, host: string): void {
-  const answer = body.trim();
-  if (answer.toLowerCase() === 'ok' || answer === '' || isAgreement(answer)) return;
-  if (!/^[a-z]+(?:_[a-z]+)+$/.test(answer)) {
+export function assertAccepted(body: string, host: string): void {
+  const response = body.trim();
+  if (response.toLowerCase() === 'ok' || response === '' || isSuccessBody(response)) return;
+  if (!/^[a-z]+(?:_[a-z]+)+$/.test(response)) {
     // Not quoted: a server in Slack's place may echo the request, and with it the URL.
-    throw new Error(`${host} answered 2xx, but not as Slack does: expected "ok", got ${answer.length} characters`);
+    throw new Error(`${host} answered 2xx, but not as Slack does: expected "ok", got ${response.length} characters`);
   }
-  const message = `Slack (${host}) refused the message: ${answer}`;
-  throw PASSING.has(answer) ? new Error(message) : new TerminalError(message);
+  const message = `Slack (${host}) refused the message: ${response}`;
+  throw PASSING.has(response) ? new Error(message) : new TerminalError(message);
 }
 
-function isAgreement(answer: string): boolean {
-  if (!answer.startsWith('{')) return false;
+function isSuccessBody(response: string): boolean {
+  if (!response.startsWith('{')) return false;
   try {
-    const { ok = true, success = true, error } = JSON.parse(answer) as Readonly<Record<string, unknown>>;
+    const { ok = true, success = true, error } = JSON.parse(response) as Readonly<Record<string, unknown>>;
     return ok === true && success === true && !error;
   } catch {
     return false;

@@ -9,7 +9,7 @@ import { text } from './read.ts';
 const MIN_OCCURRENCES = 3;
 
 /** Event reasons for what keeps a pod from starting. */
-const UNSTARTED: ReadonlySet<string> = new Set([
+const START_FAILURES: ReadonlySet<string> = new Set([
   'FailedMount',
   'FailedAttachVolume',
   'FailedMapVolume',
@@ -20,17 +20,17 @@ const UNSTARTED: ReadonlySet<string> = new Set([
 const PROBE_KILL = /^Container (?<container>\S+) failed (?<probe>liveness|startup) probe/;
 
 /** Undefined if the Event reports no problem, has not occurred often enough, or repeats what the pod's status says. */
-export function problemToldBy(change: Change): Problem | undefined {
+export function eventProblemOf(change: Change): Problem | undefined {
   const event = manifestOf(change);
   if (event === undefined) return undefined;
   const reason = text(event, 'reason') ?? '';
   const message = text(event, 'message') ?? text(event, 'note') ?? '';
-  if (UNSTARTED.has(reason)) {
+  if (START_FAILURES.has(reason)) {
     if (occurrencesOf(event) < MIN_OCCURRENCES) return undefined;
     return { container: '', reason, level: 'Failure', ...messagePart(message), told: true };
   }
-  const kill = reason === 'Killing' ? PROBE_KILL.exec(message)?.groups : undefined;
-  if (kill === undefined) return undefined;
-  const probe = kill['probe'] === 'startup' ? 'StartupProbeFailed' : 'LivenessProbeFailed';
-  return { container: kill['container'] ?? '', reason: probe, level: 'Failure', ...messagePart(message), told: true };
+  const killed = reason === 'Killing' ? PROBE_KILL.exec(message)?.groups : undefined;
+  if (killed === undefined) return undefined;
+  const probe = killed['probe'] === 'startup' ? 'StartupProbeFailed' : 'LivenessProbeFailed';
+  return { container: killed['container'] ?? '', reason: probe, level: 'Failure', ...messagePart(message), told: true };
 }

@@ -8,14 +8,14 @@ export function alertLines(alert: AlertNote): readonly string[] {
   return [
     ...(message === undefined ? [] : [message]),
     ...(image === undefined ? [] : [`image ${image}`]),
-    ...titled('changed before:', lastChanges.map(lastChangeText)),
+    ...section('changed before:', lastChanges.map(lastChangeText)),
     ...(hint === undefined ? [] : [hint]),
     kubectl,
-    ...titled(
+    ...section(
       'events:',
-      events.map(({ reason, message: said, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${said}`),
+      events.map(({ reason, message: text, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${text}`),
     ),
-    ...titled('log:', log === undefined ? [] : log.split('\n')),
+    ...section('log:', log === undefined ? [] : log.split('\n')),
   ];
 }
 
@@ -25,6 +25,6 @@ export function lastChangeText({ time, headline, by }: LastChange): string {
   return `${when} ${headline}${by.length === 0 ? '' : `, by ${by.join(', ')}`}`;
 }
 
-function titled(title: string, lines: readonly string[]): readonly string[] {
+function section(title: string, lines: readonly string[]): readonly string[] {
   return lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
 }

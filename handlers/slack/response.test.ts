@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { codeOf } from '../../src/errors.ts';
-import { assertTaken } from './answer.ts';
+import { assertAccepted } from './response.ts';
 
 const refusal = (body: string): { code: string | undefined; message: string } | undefined => {
   try {
-    assertTaken(body, 'hooks.example');
+    assertAccepted(body, 'hooks.example');
     return undefined;
   } catch (thrown) {
     return { code: codeOf(thrown), message: (thrown as Error).message };
