@@ -3,7 +3,7 @@ import { idempotencyKey } from '../change.ts';
 import { documentOf, summaryOf } from '../change/change-document.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { goneOf } from '../config/in-chains.ts';
+import { removedIn } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
@@ -125,7 +125,7 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
   };
 }
 
-/** Leaves a letter whose chain or handler no longer exists: see {@link goneOf}. */
+/** Leaves a letter whose chain or handler no longer exists: see {@link removedIn}. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
   if (letters.length === 0) return sayNone(flags, io);
@@ -168,7 +168,7 @@ function obstacleOf(
   config: Config,
   isForced: boolean,
 ): string | undefined {
-  const gone = goneOf(config.chains, { chain, handler });
+  const gone = removedIn(config.chains, { chain, handler });
   if (gone === 'chain')
     return `${config.file} has no chain "${chain}" any more; restore it until they are delivered, or discard them`;
   if (isForced || gone === undefined) return undefined;

@@ -44,7 +44,7 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
   const files = watchFiles(systemClock);
-  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: (file) => files.note(file) });
+  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: (file) => files.watch(file) });
   const config = await load();
   const log = loggerFrom(flags, config, io);
   warnAll(config.warnings, log);

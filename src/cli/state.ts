@@ -1,7 +1,7 @@
 /** For commands that read the state, whether or not the service is running. */
 import { resolve } from 'node:path';
 import type { Config } from '../config/config.ts';
-import { stateOf, statePlace } from '../config/state-place.ts';
+import { readStateLocation, stateLocation } from '../config/state-location.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';
@@ -48,7 +48,7 @@ async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
     return await configFrom(flags, io);
   } catch (thrown) {
     if (!isConfigError(thrown)) throw thrown;
-    const { path, name } = (await stateOf(flags.config, io.env)) ?? statePlace(undefined, flags.config);
+    const { path, name } = (await readStateLocation(flags.config, io.env)) ?? stateLocation(undefined, flags.config);
     const likely = path === undefined ? await stateFoldersNamed(name, io.env) : [path];
     const folder =
       likely.length === 0 ? `FOLDER, below ${stateRoot(io.env)} unless the file names one` : likely.join(' or ');

@@ -8,52 +8,52 @@ import type { ChainConfig, EventConfig, HandlerConfig, ResourceConfig, RetryConf
 import { didYouMean } from '../near.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
-import { canonical } from './keys.ts';
+import { canonicalize } from './keys.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable, ResourceTable } from './schema.ts';
 import { resolveFallbacks, splitTable, toSinkOptions } from './sink-options.ts';
 
-interface WrittenTable {
+interface SourceTable {
   /** `[]` for the top level. */
   readonly path: Path;
   readonly table: Readonly<Record<string, unknown>>;
 }
 
 /** A chain or branch as written in the file, possibly with mistakes: the rest is still checked. */
-export interface WrittenChain extends WrittenTable {
+export interface ChainSource extends SourceTable {
   /** For a branch, prefixed by its chain's: `default/ops`. */
   readonly name: string;
-  readonly branches: readonly WrittenChain[];
+  readonly branches: readonly ChainSource[];
 }
 
-export interface ChainSurroundings {
+export interface ChainContext {
   readonly loadHandler: (name: string) => Promise<HandlerDefinition>;
   readonly isSecret: (path: Path) => boolean;
   /** Paths in options are relative to it. */
   readonly folder: string;
   /** The `quiet` tables that apply: those at the top of the file, and for a branch those of the chains around it. */
-  readonly quiet: readonly WrittenTable[];
+  readonly quiet: readonly SourceTable[];
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
 }
 
 /** The top level, unless there are only `[[chain]]`s, then the others in order. */
-export function writtenChains(file: Readonly<Record<string, unknown>>): readonly WrittenChain[] {
-  const others = tablesIn(file['chain'], ['chain']).map(({ table, path }) => written(nameOf(table), path, table));
+export function chainSourcesIn(file: Readonly<Record<string, unknown>>): readonly ChainSource[] {
+  const others = tablesOf(file['chain'], ['chain']).map(({ table, path }) => written(nameOf(table), path, table));
   const hasDefault = others.length === 0 || ['resource', 'handler', 'branch'].some((part) => file[part] !== undefined);
   return hasDefault ? [written('default', [], file), ...others] : others;
 }
 
-function written(name: string, path: Path, table: WrittenChain['table']): WrittenChain {
-  const branches = tablesIn(table['branch'], [...path, 'branch']).map((branch) =>
+function written(name: string, path: Path, table: ChainSource['table']): ChainSource {
+  const branches = tablesOf(table['branch'], [...path, 'branch']).map((branch) =>
     written(`${name}/${nameOf(branch.table)}`, branch.path, branch.table),
   );
   return { name, path, table, branches };
 }
 
-function tablesIn(list: unknown, path: Path): readonly WrittenTable[] {
+function tablesOf(list: unknown, path: Path): readonly SourceTable[] {
   const tables: readonly unknown[] = Array.isArray(list) ? list : [];
   return tables.flatMap((table, index) => (isTable(table) ? [{ path: [...path, index], table }] : []));
 }
@@ -63,7 +63,7 @@ function nameOf({ name }: Readonly<Record<string, unknown>>): string {
 }
 
 /** Checks what the schema cannot: nothing to watch, nothing to do, a name used twice. */
-export function checkChains(chains: readonly WrittenChain[], problems: Problem[], targets: readonly string[]): void {
+export function checkChains(chains: readonly ChainSource[], problems: Problem[], targets: readonly string[]): void {
   const taken = new Set<string>();
   for (const { name, path, table, branches } of chains) {
     const isBranch = path.at(-2) === 'branch';
@@ -86,11 +86,14 @@ export function checkChains(chains: readonly WrittenChain[], problems: Problem[]
 /** The chains that receive dead letters; an unknown name is a problem. */
 export function deadLetterChains(
   file: Readonly<Record<string, unknown>>,
-  chains: readonly WrittenChain[],
+  chains: readonly ChainSource[],
   problems: Problem[],
 ): readonly string[] {
   const names = chains.map(({ name }) => name);
-  const everywhere = [{ path: [], table: file }, ...chains.flatMap(withBranches).filter(({ path }) => path.length > 0)];
+  const everywhere = [
+    { path: [], table: file },
+    ...chains.flatMap(chainAndBranches).filter(({ path }) => path.length > 0),
+  ];
   return everywhere.flatMap(({ path, table: { deadLetters } }) => {
     if (typeof deadLetters !== 'string') return [];
     if (names.includes(deadLetters)) return [deadLetters];
@@ -100,8 +103,8 @@ export function deadLetterChains(
   });
 }
 
-function withBranches(chain: WrittenChain): readonly WrittenChain[] {
-  return [chain, ...chain.branches.flatMap(withBranches)];
+function chainAndBranches(chain: ChainSource): readonly ChainSource[] {
+  return [chain, ...chain.branches.flatMap(chainAndBranches)];
 }
 
 /** What a chain and its branches do. */
@@ -110,35 +113,35 @@ export interface LoadedChain {
   readonly branches: readonly LoadedChain[];
 }
 
-export async function loadChain(chain: WrittenChain, around: ChainSurroundings): Promise<LoadedChain> {
-  const own = quietIn(chain);
+export async function loadChain(chain: ChainSource, around: ChainContext): Promise<LoadedChain> {
+  const own = quietTablesOf(chain);
   // At the top level the two are the same.
-  const surroundings = { ...around, quiet: chain.path.length === 0 ? own : [...around.quiet, ...own] };
-  const handlers = await loadHandlers(chain, surroundings);
-  return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, surroundings))) };
+  const context = { ...around, quiet: chain.path.length === 0 ? own : [...around.quiet, ...own] };
+  const handlers = await loadHandlers(chain, context);
+  return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, context))) };
 }
 
-export function quietIn({ path, table }: WrittenTable): readonly WrittenTable[] {
-  return tablesIn(table['quiet'], [...path, 'quiet']);
+export function quietTablesOf({ path, table }: SourceTable): readonly SourceTable[] {
+  return tablesOf(table['quiet'], [...path, 'quiet']);
 }
 
 /** The handlers of one chain. Mistakes are added to the problems; a handler that cannot be loaded is left out. */
-async function loadHandlers(chain: WrittenChain, surroundings: ChainSurroundings): Promise<readonly HandlerConfig[]> {
-  const written = writtenHandlers(chain, surroundings.quiet);
-  const loaded = await Promise.all(written.map((handler) => loadOne(chain.name, handler, surroundings)));
+async function loadHandlers(chain: ChainSource, context: ChainContext): Promise<readonly HandlerConfig[]> {
+  const written = handlerSourcesIn(chain, context.quiet);
+  const loaded = await Promise.all(written.map((handler) => loadHandlerConfig(chain.name, handler, context)));
   const handlers = numbered(loaded.filter((handler) => handler !== undefined));
   const taken = new Set<string>();
   for (const { config, path } of handlers) {
     if (taken.has(config.id)) {
       const id = config.id.slice(chain.name.length + 1);
-      surroundings.problems.push({
+      context.problems.push({
         path: [...path, 'id'],
         message: `must be unique: another handler has the id "${id}"`,
       });
     }
     taken.add(config.id);
   }
-  return resolveFallbacks(chain.name, handlers, surroundings.problems);
+  return resolveFallbacks(chain.name, handlers, context.problems);
 }
 
 /** Handlers of the same name without an id are numbered in order, as in kwatchman: `slack`, `slack-2`. */
@@ -154,7 +157,7 @@ function numbered(handlers: readonly LoadedHandler[]): readonly LoadedHandler[] 
 }
 
 /** A handler as written in the file. */
-interface WrittenHandler {
+interface HandlerSource {
   readonly name: string;
   /** Unique within the chain; undefined: the handler's name. */
   readonly id: unknown;
@@ -163,15 +166,15 @@ interface WrittenHandler {
 }
 
 /** The `[[quiet]]` tables, then the `[[handler]]`s. A branch repeats those of its chain, for what a timer inside it reports. */
-function writtenHandlers({ path, table }: WrittenChain, quiet: readonly WrittenTable[]): readonly WrittenHandler[] {
-  const quieting = quiet.map((one): WrittenHandler => {
+function handlerSourcesIn({ path, table }: ChainSource, quiet: readonly SourceTable[]): readonly HandlerSource[] {
+  const quietHandlers = quiet.map((one): HandlerSource => {
     return { name: 'quiet', id: undefined, options: one.table, path: one.path };
   });
-  const handlers = tablesIn(table['handler'], [...path, 'handler']).flatMap((one): readonly WrittenHandler[] => {
+  const handlers = tablesOf(table['handler'], [...path, 'handler']).flatMap((one): readonly HandlerSource[] => {
     const { name, id, ...options } = one.table;
     return typeof name === 'string' && name !== '' ? [{ name, id, options, path: one.path }] : [];
   });
-  return [...quieting, ...handlers];
+  return [...quietHandlers, ...handlers];
 }
 
 interface LoadedHandler {
@@ -181,10 +184,10 @@ interface LoadedHandler {
   readonly isNamed: boolean;
 }
 
-async function loadOne(
+async function loadHandlerConfig(
   chain: string,
-  { name, id, options: written, path }: WrittenHandler,
-  { loadHandler, isSecret, folder, at, problems }: ChainSurroundings,
+  { name, id, options: written, path }: HandlerSource,
+  { loadHandler, isSecret, folder, at, problems }: ChainContext,
 ): Promise<LoadedHandler | undefined> {
   let definition: HandlerDefinition;
   try {
@@ -194,9 +197,9 @@ async function loadOne(
     problems.push(...thrown.problems.map((message) => ({ path: [...path, 'name'], message })));
     return undefined;
   }
-  const { own: ofHandler, common } = splitTable(written);
-  const spelled = canonical(ofHandler, definition.options, path, problems);
-  const options = resolvePaths(spelled, definition.options, folder);
+  const { own: rawOptions, common } = splitTable(written);
+  const normalized = canonicalize(rawOptions, definition.options, path, problems);
+  const options = resolvePaths(normalized, definition.options, folder);
   const checked = definition.options.safeParse(options);
   if (!checked.success) problems.push(...problemsOf(checked.error, options, path, isSecret));
   const own = typeof id === 'string' ? id : definition.name;
@@ -243,7 +246,7 @@ export function toResources(
 }
 
 function toResource(table: ResourceTable, defaults: ResourceDefaults, at: string): ResourceConfig {
-  const namespaces = withoutAll(table.namespaces ?? defaults.namespaces);
+  const namespaces = expandWildcard(table.namespaces ?? defaults.namespaces);
   return {
     kind: table.kind,
     apiVersion: table.apiVersion,
@@ -256,7 +259,7 @@ function toResource(table: ResourceTable, defaults: ResourceDefaults, at: string
 }
 
 /** `*` means all namespaces, such as for one resource in spite of `--namespace`. */
-function withoutAll(namespaces: readonly string[]): readonly string[] {
+function expandWildcard(namespaces: readonly string[]): readonly string[] {
   return namespaces.includes('*') ? [] : namespaces;
 }
 
@@ -270,32 +273,32 @@ function toEvents(
 
 /** Both API groups serve the same Events: each chain watches only the first one it names. */
 function selectionKey({ kind, apiVersion, labelSelector, fieldSelector, events }: ResourceConfig): string {
-  const what = events === undefined ? nameOfKind(kind, apiVersion) : ['event', null];
+  const what = events === undefined ? kindKeyOf(kind, apiVersion) : ['event', null];
   return JSON.stringify([...what, labelSelector, fieldSelector]);
 }
 
 /** `deploy`, `Deployments` and `deployments.apps` are one kind; for kinds that only a cluster knows, each spelling is a kind. */
-function nameOfKind(kind: string, apiVersion: string | undefined): readonly unknown[] {
+function kindKeyOf(kind: string, apiVersion: string | undefined): readonly unknown[] {
   const known = resolveBuiltIn(kind, apiVersion);
   return known.kind === 'found' ? [known.resource.group, known.resource.resource] : [kind.toLowerCase(), apiVersion];
 }
 
 /** Settings that a chain inherits unless it has its own. */
-type Manner = Pick<BranchTable, 'coalesce' | 'retry' | 'concurrency' | 'deadLetters'>;
+type ChainSettings = Pick<BranchTable, 'coalesce' | 'retry' | 'concurrency' | 'deadLetters'>;
 
 /** The chain of a table: its own settings, then those `around` it: for a branch its chain's, then the top level's. */
 export function toChain(
-  { name, branches: written }: WrittenChain,
+  { name, branches: written }: ChainSource,
   table: BranchTable,
   { handlers, branches }: LoadedChain,
-  around: Manner & Pick<ChainConfig, 'fingerprint' | 'resources' | 'awayFrom'>,
+  inherited: ChainSettings & Pick<ChainConfig, 'fingerprint' | 'resources' | 'awayFrom'>,
 ): ChainConfig {
-  const { fingerprint, resources, awayFrom } = around;
-  const manner = {
-    retry: { ...around.retry, ...table.retry },
-    concurrency: table.concurrency ?? around.concurrency,
-    deadLetters: table.deadLetters ?? around.deadLetters,
-    coalesce: table.coalesce ?? around.coalesce,
+  const { fingerprint, resources, awayFrom } = inherited;
+  const settings = {
+    retry: { ...inherited.retry, ...table.retry },
+    concurrency: table.concurrency ?? inherited.concurrency,
+    deadLetters: table.deadLetters ?? inherited.deadLetters,
+    coalesce: table.coalesce ?? inherited.coalesce,
   };
   return {
     name,
@@ -303,15 +306,15 @@ export function toChain(
     resources,
     handlers,
     branches: written.map((branch, n) => {
-      const inner = { ...manner, fingerprint, awayFrom, resources: [] };
+      const inner = { ...settings, fingerprint, awayFrom, resources: [] };
       return toChain(branch, table.branch?.[n] ?? {}, branches[n] ?? { handlers: [], branches: [] }, inner);
     }),
-    retry: toRetry(manner.retry),
-    concurrency: manner.concurrency ?? 8,
+    retry: toRetry(settings.retry),
+    concurrency: settings.concurrency ?? 8,
     // A dead letter of the dead-letter chain itself must not go round in circles.
-    deadLettersTo: name.split('/')[0] === manner.deadLetters ? undefined : manner.deadLetters,
+    deadLettersTo: name.split('/')[0] === settings.deadLetters ? undefined : settings.deadLetters,
     awayFrom,
-    coalesce: manner.coalesce ?? true,
+    coalesce: settings.coalesce ?? true,
   };
 }
 
@@ -320,6 +323,6 @@ function toRetry({
   minTimeout = '1s',
   factor = 5,
   deferFor = '15m',
-}: NonNullable<Manner['retry']>): RetryConfig {
+}: NonNullable<ChainSettings['retry']>): RetryConfig {
   return { retries, minTimeoutMs: durationMs(minTimeout), factor, deferForMs: durationMs(deferFor) };
 }

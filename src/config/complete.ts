@@ -1,5 +1,5 @@
-import { expand, isTable, type Expanded, type ExpandOptions } from './expand.ts';
-import { canonical } from './keys.ts';
+import { expand, isTable, type ExpandResult, type ExpandOptions } from './expand.ts';
+import { canonicalize } from './keys.ts';
 import type { Problem } from './problems.ts';
 import { configFile } from './schema.ts';
 
@@ -8,16 +8,16 @@ export function complete(
   written: Readonly<Record<string, unknown>>,
   options: ExpandOptions,
   problems: Problem[],
-): Pick<Expanded, 'filled' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
-  const spelled = canonical(written, configFile, [], problems) as Record<string, unknown>;
-  if (Array.isArray(spelled['cluster'])) {
+): Pick<ExpandResult, 'expanded' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
+  const canonicalized = canonicalize(written, configFile, [], problems) as Record<string, unknown>;
+  if (Array.isArray(canonicalized['cluster'])) {
     problems.push({
       path: ['cluster'],
       message: '[[cluster]] is reserved for several clusters, which one process cannot watch yet: write [cluster]',
     });
-    delete spelled['cluster'];
+    delete canonicalized['cluster'];
   }
-  const { value, problems: unresolved, ...found } = expand(spelled, options);
+  const { value, problems: unresolved, ...found } = expand(canonicalized, options);
   problems.push(...unresolved);
   return { value: isTable(value) ? value : {}, ...found };
 }

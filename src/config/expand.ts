@@ -7,10 +7,10 @@ import type { Path, Problem } from './problems.ts';
 const REFERENCE = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
 const VARIABLE = /^[A-Za-z_]\w*$/;
 
-export interface Expanded {
+export interface ExpandResult {
   readonly value: unknown;
   /** Paths whose values came from outside the file: they are not shown. */
-  readonly filled: readonly Path[];
+  readonly expanded: readonly Path[];
   readonly problems: readonly Problem[];
   /** Absolute paths of the files that were referred to, readable or not. */
   readonly files: readonly string[];
@@ -28,8 +28,8 @@ export interface ExpandOptions {
  * A copy of `value` with every reference replaced. A missing variable or file is a problem, and so is an empty file; an empty
  * variable is not, since somebody set it so. A final line feed of a file is left out.
  */
-export function expand(value: unknown, options: ExpandOptions): Expanded {
-  const filled: Path[] = [];
+export function expand(value: unknown, options: ExpandOptions): ExpandResult {
+  const expanded: Path[] = [];
   const problems: Problem[] = [];
   const files: string[] = [];
   const visit = (inner: unknown, path: Path): unknown => {
@@ -38,7 +38,7 @@ export function expand(value: unknown, options: ExpandOptions): Expanded {
     if (typeof inner !== 'string' || !inner.includes('${')) return inner;
     return inner.replace(REFERENCE, (reference, name: string | undefined) => {
       if (reference === '$${') return '${';
-      filled.push(path);
+      expanded.push(path);
       try {
         const file = fileOf(name, options.folder);
         if (file === undefined) return lookUp(name, options.env);
@@ -51,7 +51,7 @@ export function expand(value: unknown, options: ExpandOptions): Expanded {
       }
     });
   };
-  return { value: visit(value, []), filled, problems, files };
+  return { value: visit(value, []), expanded, problems, files };
 }
 
 function fileOf(name: string | undefined, folder: string): string | undefined {

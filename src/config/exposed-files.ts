@@ -13,11 +13,11 @@ const NAMES_ONLY = 'redact';
 
 /** Whether the file itself contains a credential. @param filled paths whose values come from elsewhere */
 export function holdsCredentials(value: Readonly<Record<string, unknown>>, filled: readonly Path[]): boolean {
-  const fromElsewhere = new Set(filled.map(pathText));
+  const expandedPaths = new Set(filled.map(pathText));
   const visit = (inner: unknown, path: Path): boolean => {
     if (Array.isArray(inner)) return inner.some((element, index) => visit(element, [...path, index]));
     if (isTable(inner)) return Object.entries(inner).some(([key, element]) => visit(element, [...path, key]));
-    if (typeof inner !== 'string' || inner === '' || fromElsewhere.has(pathText(path))) return false;
+    if (typeof inner !== 'string' || inner === '' || expandedPaths.has(pathText(path))) return false;
     const key = String(path.findLast((part) => typeof part === 'string'));
     return (path[0] !== NAMES_ONLY && CREDENTIAL.test(key)) || URL_PASSWORD.test(inner);
   };
@@ -36,12 +36,12 @@ export async function exposedFiles(
   const ownUid = process.getuid?.();
   const isPod = env['KUBERNETES_SERVICE_HOST'] !== undefined || isThere(serviceAccountDir);
   if (ownUid === undefined || isPod) return [];
-  const lines = await Promise.all(files.map((file) => exposureOf(file, ownUid)));
+  const lines = await Promise.all(files.map((file) => describeExposure(file, ownUid)));
   return lines.filter((line) => line !== undefined);
 }
 
 /** For a file that we do not own, group access is no exposure: we may be the group, and read it that way. */
-async function exposureOf(file: string, ownUid: number): Promise<string | undefined> {
+async function describeExposure(file: string, ownUid: number): Promise<string | undefined> {
   const found = await stat(file).catch(() => undefined);
   if (found === undefined) return undefined;
   const isOurs = found.uid === ownUid;

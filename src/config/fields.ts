@@ -35,12 +35,12 @@ export function compilePatterns(sources: z.output<typeof patterns>, options: { i
   };
 }
 
-const SIZE_WANTED = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
+const SIZE_ERROR = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
 
 /** A size, kept as written; {@link bytesOf} converts it to bytes. */
 export const size = z
-  .string({ error: SIZE_WANTED })
-  .refine((text) => (quantityOf(text) ?? -1) >= 0, { error: SIZE_WANTED });
+  .string({ error: SIZE_ERROR })
+  .refine((text) => (quantityOf(text) ?? -1) >= 0, { error: SIZE_ERROR });
 
 /** @throws RangeError for what {@link size} refuses */
 export function bytesOf(text: string): number {

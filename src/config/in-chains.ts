@@ -14,7 +14,7 @@ export function findChain(chains: readonly ChainConfig[], name: string): ChainCo
  * Which part of a dead letter's place has left the configuration. If replayed anyway, the letter would wait for its chain, or run
  * through the chain without its handler and count as delivered.
  */
-export function goneOf(
+export function removedIn(
   chains: readonly ChainConfig[],
   { chain, handler }: { readonly chain: string; readonly handler: string },
 ): 'chain' | 'handler' | undefined {

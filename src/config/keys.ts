@@ -8,38 +8,39 @@ import type { Path, Problem } from './problems.ts';
  * A copy of `value` in the spelling of `schema`. Unknown keys and second spellings of a key become problems and are left out.
  * One string for a list of words (`"Add,Delete"`) is split, and one table for a list of tables is a list of one, as in viper.
  */
-export function canonical(value: unknown, schema: z.core.$ZodType, path: Path, problems: Problem[]): unknown {
-  const shape = fitting(value, schema);
-  if (shape instanceof z.ZodObject && isTable(value)) return canonicalTable(value, shape, path, problems);
+export function canonicalize(value: unknown, schema: z.core.$ZodType, path: Path, problems: Problem[]): unknown {
+  const shape = unwrapSchema(value, schema);
+  if (shape instanceof z.ZodObject && isTable(value)) return canonicalizeTable(value, shape, path, problems);
   if (shape instanceof z.ZodRecord && isTable(value)) {
-    return mapValues(value, (inner, key) => canonical(inner, shape.valueType, [...path, key], problems));
+    return mapValues(value, (inner, key) => canonicalize(inner, shape.valueType, [...path, key], problems));
   }
   if (!(shape instanceof z.ZodArray)) return value;
   return (
-    elements(value, shape)?.map((inner, index) => canonical(inner, shape.element, [...path, index], problems)) ?? value
+    elements(value, shape)?.map((inner, index) => canonicalize(inner, shape.element, [...path, index], problems)) ??
+    value
   );
 }
 
-function canonicalTable(
+function canonicalizeTable(
   table: Readonly<Record<string, unknown>>,
   schema: z.ZodObject,
   path: Path,
   problems: Problem[],
 ): unknown {
   const known = new Map(Object.entries(schema.shape).map(([name, field]) => [name.toLowerCase(), { name, field }]));
-  const takesAny = schema.def.catchall !== undefined && !(schema.def.catchall instanceof z.ZodNever);
+  const allowsUnknown = schema.def.catchall !== undefined && !(schema.def.catchall instanceof z.ZodNever);
   const written = new Map<string, string>();
   const copy = Object.create(null) as Record<string, unknown>;
   for (const [key, value] of Object.entries(table)) {
     const { name, field } = known.get(key.toLowerCase()) ?? { name: key, field: undefined };
     const earlier = written.get(name);
-    if (field === undefined && !takesAny) {
+    if (field === undefined && !allowsUnknown) {
       problems.push({ path: [...path, key], message: `unknown key${knownKeys(key, Object.keys(schema.shape), path)}` });
     } else if (earlier !== undefined) {
       problems.push({ path: [...path, key], message: `"${earlier}" and "${key}" are the same key: set it once` });
     } else {
       written.set(name, key);
-      copy[name] = field === undefined ? value : canonical(value, field, [...path, name], problems);
+      copy[name] = field === undefined ? value : canonicalize(value, field, [...path, name], problems);
     }
   }
   return copy;
@@ -63,19 +64,19 @@ function knownKeys(key: string, names: readonly string[], path: Path): string {
 }
 
 /** The part of the schema that defines the content of tables and lists; for a union, the branch for this type of value. */
-function fitting(value: unknown, schema: z.core.$ZodType): z.core.$ZodType {
+function unwrapSchema(value: unknown, schema: z.core.$ZodType): z.core.$ZodType {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodNullable) {
-    return fitting(value, schema.unwrap());
+    return unwrapSchema(value, schema.unwrap());
   }
-  if (schema instanceof z.ZodPipe) return fitting(value, schema.in);
+  if (schema instanceof z.ZodPipe) return unwrapSchema(value, schema.in);
   if (!(schema instanceof z.ZodUnion)) return schema;
-  const branches = schema.options.map((branch) => fitting(value, branch));
+  const branches = schema.options.map((branch) => unwrapSchema(value, branch));
   return (
-    branches.find((branch) => (Array.isArray(value) ? branch instanceof z.ZodArray : takesTables(branch))) ?? schema
+    branches.find((branch) => (Array.isArray(value) ? branch instanceof z.ZodArray : isTableSchema(branch))) ?? schema
   );
 }
 
-function takesTables(schema: z.core.$ZodType): boolean {
+function isTableSchema(schema: z.core.$ZodType): boolean {
   return schema instanceof z.ZodObject || schema instanceof z.ZodRecord;
 }
 

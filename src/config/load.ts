@@ -11,11 +11,11 @@ import {
   checkChains,
   deadLetterChains,
   loadChain,
-  quietIn,
+  quietTablesOf,
   toChain,
   toResources,
-  writtenChains,
-  type ChainSurroundings,
+  chainSourcesIn,
+  type ChainContext,
 } from './chains.ts';
 import { complete } from './complete.ts';
 import type { Config, DirectAccess } from './config.ts';
@@ -25,10 +25,10 @@ import { bytesOf } from './fields.ts';
 import { misspeltSecrets } from './misspelt-secrets.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
-import { readConfigFile, type Finding, type NamedTool, type WrittenFile } from './read.ts';
+import { readConfigFile, type Finding, type NamedTool, type SourceFile } from './read.ts';
 import { configFile, leaseName, namespace, namespaces, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
-import { statePlace } from './state-place.ts';
+import { stateLocation } from './state-location.ts';
 
 /** From flags and variables; all override the file, except for the two that fill in what a resource leaves out. */
 export interface Overrides {
@@ -70,17 +70,17 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   onFile?.(resolve(file));
   const written = await readConfigFile(file, { env, lenient, repeats, tool, serviceAccountDir, unset: 'empty' });
   if (Object.keys(written.value).length === 0 && written.problems.length > 0)
-    throw new ConfigError(render([], written, file));
+    throw new ConfigError(formatFindings([], written, file));
   const folder = dirname(resolve(file));
   const problems: Problem[] = [...oversizedIntegers(written.value)];
-  const { value, filled, files } = complete(written.value, { env, folder, onFile }, problems);
+  const { value, expanded, files } = complete(written.value, { env, folder, onFile }, problems);
 
-  const isSecret = secretPaths(filled);
+  const isSecret = secretPaths(expanded);
   const structure = configFile.safeParse(value);
   if (!structure.success) problems.push(...problemsOf(structure.error, value, [], isSecret));
-  const chains = writtenChains(value);
+  const chains = chainSourcesIn(value);
   checkChains(chains, problems, deadLetterChains(value, chains, problems));
-  const surroundings: ChainSurroundings = {
+  const context: ChainContext = {
     async loadHandler(name) {
       try {
         return await options.loadHandler(name, folder);
@@ -92,28 +92,31 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     },
     isSecret,
     folder,
-    quiet: quietIn({ path: [], table: value }),
+    quiet: quietTablesOf({ path: [], table: value }),
     at: (path) => `${file}:${written.find({ path, message: '' }).line}`,
     problems,
   };
-  const loaded = await Promise.all(chains.map((chain) => loadChain(chain, surroundings)));
+  const loaded = await Promise.all(chains.map((chain) => loadChain(chain, context)));
 
-  const lines = [...overrideProblems(overrides), ...render(problems.map(unquoted(value, filled)), written, file)];
+  const lines = [
+    ...overrideProblems(overrides),
+    ...formatFindings(problems.map(redactQuotes(value, expanded)), written, file),
+  ];
   if (lines.length > 0 || !structure.success) throw new ConfigError(lines);
   const { data } = structure;
   const config = {
     ...settings(data, file, folder, overrides),
     mayRunPrograms: written.allowsPrograms === true,
-    outside: filled.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
-    secretFiles: [...(holdsCredentials(value, filled) ? [resolve(file)] : []), ...new Set(files)],
+    outside: expanded.map((path) => valueAt(value, path)).filter((text) => typeof text === 'string'),
+    secretFiles: [...(holdsCredentials(value, expanded) ? [resolve(file)] : []), ...new Set(files)],
     warnings: written.warnings.map((warning) => lineOf(warning, file)),
     chains: chains.map((chain, index) => {
       const table = chain.path.length === 0 ? data : (data.chain?.[Number(chain.path[1])] ?? {});
       const resources = toResources(table.resource ?? [], defaultsOf(overrides), (n) =>
-        surroundings.at([...chain.path, 'resource', n]),
+        context.at([...chain.path, 'resource', n]),
       );
       const { retry, concurrency, coalesce, deadLetters, whileAway = 'auto' } = data;
-      const around = {
+      const inherited = {
         retry,
         concurrency,
         coalesce,
@@ -123,13 +126,18 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
         fingerprint: fingerprintOf(chain.table, value),
       };
       const { handlers = [], branches = [] } = loaded[index] ?? {};
-      return toChain(chain, table, { handlers: [...eventRules(chain.name, resources), ...handlers], branches }, around);
+      return toChain(
+        chain,
+        table,
+        { handlers: [...eventRules(chain.name, resources), ...handlers], branches },
+        inherited,
+      );
     }),
   };
   const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
   if (starved.length > 0) throw new ConfigError(starved);
   const watched = config.chains.flatMap(({ resources }) => resources);
-  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data.redact, watched, surroundings.at)] };
+  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data.redact, watched, context.at)] };
 }
 
 /** See `ChainConfig.awayFrom`. */
@@ -146,9 +154,9 @@ function fingerprintOf(chain: Readonly<Record<string, unknown>>, file: Readonly<
 
 /** A value that came from outside the file, or whose key suggests a secret, is never shown. */
 function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
-  const fromOutside = new Set(filled.map((path) => pathText(path).toLowerCase()));
+  const expandedPaths = new Set(filled.map((path) => pathText(path).toLowerCase()));
   return (path) =>
-    fromOutside.has(pathText(path).toLowerCase()) ||
+    expandedPaths.has(pathText(path).toLowerCase()) ||
     path.some(
       (part) =>
         typeof part === 'string' && /url|endpoint|token|passw|secret|credential|auth|webhook|header/i.test(part),
@@ -156,24 +164,24 @@ function secretPaths(filled: readonly Path[]): (path: Path) => boolean {
 }
 
 /** Removes quotes of a URL or of a value from outside the file: in `fallback = "${SPARE_URL}"` an unknown sink is a secret. */
-function unquoted(value: unknown, filled: readonly Path[]): (problem: Problem) => Problem {
-  const fromOutside = new Set(filled.map(pathText));
+function redactQuotes(value: unknown, filled: readonly Path[]): (problem: Problem) => Problem {
+  const expandedPaths = new Set(filled.map(pathText));
   return (problem) => {
     const current = valueAt(value, problem.path);
     if (typeof current !== 'string' || current === '') return problem;
-    if (!fromOutside.has(pathText(problem.path)) && !current.includes('://')) return problem;
-    return { ...problem, message: withoutQuotes(problem.message, current) };
+    if (!expandedPaths.has(pathText(problem.path)) && !current.includes('://')) return problem;
+    return { ...problem, message: replaceQuoted(problem.message, current) };
   };
 }
 
 /** RE2 quotes the part of an expression that it cannot parse; the message for an unknown handler suggests a file of that name. */
-function withoutQuotes(message: string, value: string): string {
+function replaceQuoted(message: string, value: string): string {
   const whole = message.replaceAll(`"${value}"`, '"..."').replaceAll(`/${value}.`, '/NAME.');
   return whole.replaceAll(/`([^`]+)`/g, (quote, part: string) => (value.includes(part) ? '`...`' : quote));
 }
 
 /** In the order of the file. An unresolved reference leaves an empty value, so only the first problem of a value is kept. */
-function render(problems: readonly Problem[], written: WrittenFile, file: string): readonly string[] {
+function formatFindings(problems: readonly Problem[], written: SourceFile, file: string): readonly string[] {
   const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
   const findings = [...written.problems, ...[...first.values()].map(written.find)];
   const sorted = findings.toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1));
@@ -216,7 +224,7 @@ function settings(
   overrides: Overrides,
 ): Omit<Config, 'chains' | 'secretFiles' | 'outside' | 'warnings' | 'mayRunPrograms'> {
   const { cluster, log, state, history, redact, lookup, heartbeat, tracing, web, whileAway, existing } = data;
-  const place = statePlace(state, file);
+  const statePath = stateLocation(state, file);
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   const kubeconfig = cluster?.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
@@ -230,7 +238,7 @@ function settings(
       direct: cluster?.server === undefined || chosen ? undefined : directAccess(cluster, cluster.server, folder),
       maxSilenceMs: cluster?.maxSilence === undefined ? undefined : durationMs(cluster.maxSilence),
     },
-    state: { ...place, path: overrides.state ?? place.path },
+    state: { ...statePath, path: overrides.state ?? statePath.path },
     history: {
       maxAgeMs: history?.maxAge === undefined ? DEFAULT_RETENTION.maxAgeMs : durationMs(history.maxAge, Infinity),
       maxBytes: history?.maxSize === undefined ? DEFAULT_RETENTION.maxBytes : bytesOf(history.maxSize),
@@ -258,7 +266,7 @@ function settings(
       requestsPerSecond: lookup?.requestsPerSecond ?? 5,
       burst: lookup?.burst ?? 10,
     },
-    lease: leaseOf(data.lease, overrides.lease, place.name),
+    lease: leaseOf(data.lease, overrides.lease, statePath.name),
     heartbeat: heartbeat && {
       url: heartbeat.url,
       method: heartbeat.method ?? 'POST',

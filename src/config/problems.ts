@@ -38,10 +38,10 @@ export function problemsOf(
   return error.issues.flatMap(clearest).map((issue) => {
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
-    const wanted = wish(issue, current);
+    const expected = expectationOf(issue, current);
     // An empty value is no secret.
     const hidden = isSecret(full) && current !== '';
-    return { path: full, message: wanted + (hidden ? '' : shown(current, wanted) + hint(issue, current)) };
+    return { path: full, message: expected + (hidden ? '' : shown(current, expected) + hint(issue, current)) };
   });
 }
 
@@ -55,13 +55,14 @@ function clearest(issue: Issue): readonly Issue[] {
   return furthest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })).flatMap(clearest);
 }
 
-function wish(issue: Issue, current: unknown): string {
+function expectationOf(issue: Issue, current: unknown): string {
   const must = `${current === undefined ? 'is missing: it ' : ''}must be`;
-  if (issue.code === 'invalid_type') return `${must} ${OWN_WISH.exec(issue.message)?.[1] ?? typeName(issue.expected)}`;
+  if (issue.code === 'invalid_type')
+    return `${must} ${CUSTOM_EXPECTATIONS.exec(issue.message)?.[1] ?? typeName(issue.expected)}`;
   if (issue.code === 'invalid_value') return `${must} ${anyOf(issue.values.map((allowed) => JSON.stringify(allowed)))}`;
   if (issue.code === 'invalid_union') {
-    const wanted = issue.errors.flat().map((inner) => wish(inner, null).replace(/^must be /, ''));
-    return `${must} ${anyOf([...new Set(wanted)])}`;
+    const expected = issue.errors.flat().map((inner) => expectationOf(inner, null).replace(/^must be /, ''));
+    return `${must} ${anyOf([...new Set(expected)])}`;
   }
   const isOurs = !/^(Too|Invalid)/.test(issue.message);
   if (isOurs || (issue.code !== 'too_small' && issue.code !== 'too_big')) return issue.message;
@@ -73,7 +74,7 @@ function wish(issue: Issue, current: unknown): string {
 }
 
 /** The message of one of our types, such as a duration; Zod's own begin with "Invalid". */
-const OWN_WISH = /^must be (.*)/s;
+const CUSTOM_EXPECTATIONS = /^must be (.*)/s;
 
 /** What Zod counts, by type. */
 const SIZE_UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements' };
@@ -107,11 +108,11 @@ function typeName(expected: string): string {
 const MAX_SHOWN = 60;
 
 /** `: current value is "x"`; empty for what is missing, is a table, may hold credentials, or was already said. */
-function shown(value: unknown, said: string): string {
+function shown(value: unknown, messageSoFar: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
   if (typeof value === 'string' && value.includes('://')) return '';
   const text = JSON.stringify(value);
-  if (typeof value === 'string' && value !== '' && said.includes(text)) return '';
+  if (typeof value === 'string' && value !== '' && messageSoFar.includes(text)) return '';
   return `: current value is ${shortened(text, MAX_SHOWN)}`;
 }
 

@@ -7,7 +7,7 @@ import { locateKeys, type Locate } from './locate.ts';
 import { parseToml, TomlSyntaxError } from './parse-toml.ts';
 import { pathText, type Path, type Problem } from './problems.ts';
 
-export interface WrittenFile {
+export interface SourceFile {
   /** As written: references are not resolved. Empty if nothing of the file can be used, as the problems explain. */
   readonly value: Readonly<Record<string, unknown>>;
   readonly problems: readonly Finding[];
@@ -31,7 +31,7 @@ export type NamedTool = 'event-controller' | 'pod-watcher';
 export async function readConfigFile(
   file: string,
   options: AdapterOptions & { readonly tool?: NamedTool | undefined },
-): Promise<WrittenFile> {
+): Promise<SourceFile> {
   if (options.tool !== undefined) return fromAdapter(await adaptNamed(file, options.tool, options));
   const extension = extname(file).toLowerCase();
   if (ADAPTED.includes(extension)) return fromAdapter(await adapt(file, await read(file), options));
@@ -69,7 +69,7 @@ async function read(
 }
 
 /** The file of another tool, whatever its extension. @throws ConfigError if it is of no known tool */
-export async function readForeignFile(file: string, options: AdapterOptions): Promise<WrittenFile & { tool: string }> {
+export async function readForeignFile(file: string, options: AdapterOptions): Promise<SourceFile & { tool: string }> {
   if (extname(file).toLowerCase() === '.toml')
     throw new ConfigError([
       `Cannot import ${file}: TOML is used as it is, including kwatchman's: name the file with --config`,
@@ -95,7 +95,7 @@ async function adapt(file: string, text: string, options: AdapterOptions): Promi
   return atLine(file, () => adapter(text, { ...options, file }), YamlSyntaxError);
 }
 
-function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate }: Adapted): WrittenFile {
+function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate }: Adapted): SourceFile {
   const own = finder(locate, (path) => path);
   const inOrder = (found: readonly Problem[]) => found.map(own).toSorted((a, b) => a.line - b.line);
   return {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { HandlerConfig } from './config.ts';
 import { duration, durationMs } from './duration.ts';
-import { canonical } from './keys.ts';
+import { canonicalize } from './keys.ts';
 import { didYouMean } from '../near.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 
@@ -64,7 +64,7 @@ export function toSinkOptions(
     problems.push(...Object.keys(common).map((key) => ({ path: [...path, key], message })));
     return {};
   }
-  const table = canonical(common, sinkOptions, path, problems);
+  const table = canonicalize(common, sinkOptions, path, problems);
   const checked = sinkOptions.safeParse(table);
   if (checked.success) return { ...digestOf(checked.data), ...fallbackOf(checked.data, path, problems) };
   problems.push(...problemsOf(checked.error, table, path, () => false));
@@ -113,14 +113,14 @@ export function resolveFallbacks(
     if (!sinks.has(id)) {
       const names = [...sinks.keys()].map((known) => known.slice(chain.length + 1)).toSorted();
       refuse(`there is no sink "${fallback.id}" in this chain${didYouMean(fallback.id, names)}`);
-    } else if (comesBack(config, sinks, chain)) {
+    } else if (isCyclic(config, sinks, chain)) {
       refuse('leads back to this sink: nothing would be delivered');
     }
     return { ...config, fallback: { ...fallback, id } };
   });
 }
 
-function comesBack({ id, fallback }: HandlerConfig, sinks: ReadonlyMap<string, HandlerConfig>, chain: string): boolean {
+function isCyclic({ id, fallback }: HandlerConfig, sinks: ReadonlyMap<string, HandlerConfig>, chain: string): boolean {
   const seen = new Set<string>();
   for (let next = fallback; next !== undefined; next = sinks.get(`${chain}/${next.id}`)?.fallback) {
     const at = `${chain}/${next.id}`;

@@ -21,15 +21,15 @@ describe('watchFiles()', () => {
     const volume = await MountedVolume.mount(workdir.file('etc'), { 'config.toml': 'a' });
     const file = volume.file('config.toml');
     const files = watchFiles(clock);
-    files.note(file);
+    files.watch(file);
 
     // The same length, and maybe the same tick of the file system's clock.
     await volume.update({ 'config.toml': 'b' });
     await noticed(files, clock);
-    files.note(file);
+    files.watch(file);
     await volume.update({ 'config.toml': 'c' });
     await noticed(files, clock);
-    files.note(file);
+    files.watch(file);
 
     assert.equal(await files.haveChanged(AbortSignal.timeout(60_000)), false);
   });
@@ -39,7 +39,7 @@ describe('watchFiles()', () => {
     const clock = new FakeClock();
     const file = await workdir.write('config.toml', 'a');
     const files = watchFiles(clock);
-    files.note(file);
+    files.watch(file);
     await workdir.write('config.toml', 'half');
     let isOver = false;
     const changed = files.haveChanged(AbortSignal.timeout(60_000)).then(() => (isOver = true));
@@ -56,10 +56,10 @@ describe('watchFiles()', () => {
     await using workdir = await Workdir.make();
     const clock = new FakeClock();
     const files = watchFiles(clock);
-    files.note(workdir.file('token'));
+    files.watch(workdir.file('token'));
     await workdir.write('token', 'a');
     await noticed(files, clock);
-    files.note(workdir.file('token'));
+    files.watch(workdir.file('token'));
     await workdir.write('token', 'another');
     await clock.advance(3_600_000);
     await noticed(files, clock);

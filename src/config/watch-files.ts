@@ -8,7 +8,7 @@ const SETTLES_MS = 200;
 
 export interface WatchedFiles {
   /** Watches a file from now on. To be called right before the file is read, or found missing. */
-  note(file: string): void;
+  watch(file: string): void;
   /**
    * Whether any file has changed since it was noted. If so, resolves once changes have stopped, and then no file is watched until
    * it is noted again. Rejects with the signal's reason.
@@ -19,14 +19,14 @@ export interface WatchedFiles {
 export function watchFiles(clock: Clock): WatchedFiles {
   const known = new Map<string, string>();
   return {
-    note(file) {
+    watch(file) {
       // If a file is read twice, its first version counts.
       if (!known.has(file)) known.set(file, versionNow(file));
     },
     async haveChanged(signal) {
-      if (!(await areOther(known))) return false;
+      if (!(await updateVersions(known))) return false;
       do await clock.sleep(SETTLES_MS, signal);
-      while (await areOther(known));
+      while (await updateVersions(known));
       known.clear();
       return true;
     },
@@ -34,7 +34,7 @@ export function watchFiles(clock: Clock): WatchedFiles {
 }
 
 /** Whether any file differs from its known version; updates the known versions. */
-async function areOther(known: Map<string, string>): Promise<boolean> {
+async function updateVersions(known: Map<string, string>): Promise<boolean> {
   const versions = await Promise.all([...known.keys()].map(async (file) => [file, await versionOf(file)] as const));
   const others = versions.filter(([file, version]) => known.get(file) !== version);
   for (const [file, version] of others) known.set(file, version);

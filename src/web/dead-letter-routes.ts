@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { z } from 'zod';
 import type { Config } from '../config/config.ts';
-import { goneOf } from '../config/in-chains.ts';
+import { removedIn } from '../config/in-chains.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
 import { answers } from './answers.ts';
 import { firstProblem, notRunning } from './change-routes.ts';
@@ -77,7 +77,7 @@ async function tend(c: Context, verb: 'replay' | 'discard', outlook: Outlook): P
 async function obstacleTo(asked: readonly number[], store: Store, config: Config): Promise<string | undefined> {
   for (const id of asked) {
     const letter = await store.deadLetterOf(id);
-    const gone = letter === undefined ? undefined : goneOf(config.chains, letter);
+    const gone = letter === undefined ? undefined : removedIn(config.chains, letter);
     if (letter === undefined || gone === undefined) continue;
     const what = gone === 'chain' ? `chain "${letter.chain}"` : `handler ${letter.handler}`;
     return `Cannot replay ${id}: the configuration has no ${what} any more; bring it back, or discard`;

@@ -50,7 +50,7 @@ export function adaptPodWatcher({
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
   secretTokenFile = SECRET_TOKEN,
 }: AdapterOptions & { readonly secretTokenFile?: string | undefined }): Adapted {
-  const given = new Environment(spelled(env));
+  const given = new Environment(normalized(env));
   if (given.env !== env) given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, its correct name');
   const value = valueOf(given, serviceAccountDir, secretTokenFile);
   if (given.problems.length > 0) throw new ConfigError(given.problems);
@@ -65,7 +65,7 @@ export function adaptPodWatcher({
 }
 
 /** The README spells the name without an S: ignoring it would widen the watch to the whole cluster. */
-function spelled(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function normalized(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const misspelt = env['OPENSHIFT_NAMEPACE'];
   return misspelt === undefined || env['OPENSHIFT_NAMESPACE'] !== undefined
     ? env

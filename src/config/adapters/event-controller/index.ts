@@ -41,7 +41,7 @@ export function adaptController(
   const global = ini.sections.get('global');
   const { env, serviceAccountDir, file } = options;
   const settings = new Settings({ env, global, serviceAccountDir });
-  tellOfUnread(ini, env, report);
+  warnUnreadKeys(ini, env, report);
   const value = valueOf(settings, ini, {
     report,
     file: text === undefined ? 'the ini file' : file,
@@ -59,7 +59,7 @@ export function adaptController(
   };
 }
 
-interface Surroundings {
+interface AdapterContext {
   readonly report: Report;
   readonly file: string;
   readonly hasFile: boolean;
@@ -68,7 +68,7 @@ interface Surroundings {
 function valueOf(
   settings: Settings,
   ini: IniFile,
-  { report, file, hasFile }: Surroundings,
+  { report, file, hasFile }: AdapterContext,
 ): Readonly<Record<string, unknown>> {
   const warn = report.warning.bind(report);
   const isNamespaced = namespacedOf(settings, report);
@@ -98,7 +98,7 @@ function valueOf(
     concurrency: 1,
     retry: { retries: 0 },
     resource: [from(resource)],
-    ...workOf(settings, ini, resource.namespaces === undefined, report),
+    ...handlersFor(settings, ini, resource.namespaces === undefined, report),
   });
 }
 
@@ -117,7 +117,7 @@ function levelOf(written: string, report: Report): LogLevel {
 }
 
 /** A single plug-in is the chain's handler; several, separated by commas, are branches, which do not wait for each other. */
-function workOf(settings: Settings, ini: IniFile, isClusterWide: boolean, report: Report): object {
+function handlersFor(settings: Settings, ini: IniFile, isClusterWide: boolean, report: Report): object {
   const written = settings
     .value('WATCHER_PLUGIN')
     .split(',')
@@ -173,7 +173,7 @@ function python(
 }
 
 /** Warns of names that look like settings but have no effect. */
-function tellOfUnread({ sections, defaults }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
+function warnUnreadKeys({ sections, defaults }: IniFile, env: NodeJS.ProcessEnv, report: Report): void {
   const known = new Set<string>(NAMES.map((name) => name.toLowerCase()));
   for (const key of sections.get('global')?.keys() ?? [])
     // `[DEFAULT]` may hold keys for other values to refer to, or for other sections.

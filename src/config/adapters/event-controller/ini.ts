@@ -34,7 +34,7 @@ export function parseIni(text: string): IniFile {
   const warnings: Problem[] = [];
   const lines = new Map<string, number>();
   const entries = readEntries(text, lines, problems);
-  const written = new Map([...lines.keys()].map((place) => [sectionOf(place), new Map<string, string>()]));
+  const written = new Map([...lines.keys()].map((location) => [sectionOf(location), new Map<string, string>()]));
   for (const { section, key, parts } of entries) {
     written.get(section)?.set(key, withoutComment([section, key], parts.join('\n').trimEnd(), warnings));
   }
@@ -47,7 +47,7 @@ export function parseIni(text: string): IniFile {
     }),
   );
   const locate = ([section = '', key = '']: Path) =>
-    lines.get(placeOf(String(section), String(key))) ?? lines.get(placeOf(String(section), '')) ?? 1;
+    lines.get(positionOf(String(section), String(key))) ?? lines.get(positionOf(String(section), '')) ?? 1;
   return { sections, defaults: new Set(defaults.keys()), problems, warnings, locate };
 }
 
@@ -70,7 +70,7 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
     if (header !== undefined) {
       section = header;
       open = undefined;
-      if (!lines.has(placeOf(section, ''))) lines.set(placeOf(section, ''), line);
+      if (!lines.has(positionOf(section, ''))) lines.set(positionOf(section, ''), line);
       continue;
     }
     const [, key, value] = /^(.*?)\s*[=:]\s*(.*)$/.exec(content) ?? [];
@@ -83,9 +83,9 @@ function readEntries(text: string, lines: Map<string, number>, problems: Problem
       continue;
     }
     open = { line, section, key: key.toLowerCase(), parts: [value ?? ''] };
-    const place = placeOf(section, open.key);
-    if (lines.has(place)) problems.push({ path: [section, open.key], message: 'is set twice: set it once' });
-    lines.set(place, line);
+    const location = positionOf(section, open.key);
+    if (lines.has(location)) problems.push({ path: [section, open.key], message: 'is set twice: set it once' });
+    lines.set(location, line);
     entries.push(open);
   }
   return entries;
@@ -118,10 +118,10 @@ function interpolated(value: string, section: ReadonlyMap<string, string>, depth
   });
 }
 
-function placeOf(section: string, key: string): string {
+function positionOf(section: string, key: string): string {
   return `${section}\n${key}`;
 }
 
-function sectionOf(place: string): string {
-  return place.slice(0, place.indexOf('\n'));
+function sectionOf(location: string): string {
+  return location.slice(0, location.indexOf('\n'));
 }

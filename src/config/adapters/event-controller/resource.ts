@@ -9,17 +9,17 @@ export interface WatchedResource {
   readonly fieldSelector?: string;
 }
 
-type Tell = (path: Path, message: string) => void;
+type Warn = (path: Path, message: string) => void;
 
 /** Undefined if it cannot be determined, which is reported as a problem. */
 export function resourceOf(
   settings: Settings,
   isNamespaced: boolean,
-  problem: Tell,
-  warn: Tell,
+  problem: Warn,
+  warn: Warn,
 ): WatchedResource | undefined {
   const path = settings.value('K8S_API_PATH');
-  if (path !== '') return atPath(path, (message) => problem(['global', 'k8s_api_path'], message));
+  if (path !== '') return resourceAtPath(path, (message) => problem(['global', 'k8s_api_path'], message));
   const apiVersion = apiVersionOf(settings, problem, warn);
   return {
     kind: settings.value('K8S_RESOURCE'),
@@ -29,7 +29,7 @@ export function resourceOf(
 }
 
 /** Only a group that was set explicitly overrides discovery: the original's default, `oapi`, is gone since OpenShift 4. */
-function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | undefined {
+function apiVersionOf(settings: Settings, problem: Warn, warn: Warn): string | undefined {
   const version = settings.value('K8S_API_VERSION') || 'v1';
   if (!settings.isGiven('K8S_API_GROUP')) {
     if (settings.isGiven('K8S_API_VERSION') && version !== 'v1')
@@ -49,7 +49,7 @@ function apiVersionOf(settings: Settings, problem: Tell, warn: Tell): string | u
 const API_PATH =
   /^\/?(?:(api)|(oapi)|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?\/?$/;
 
-function atPath(path: string, problem: (message: string) => void): WatchedResource | undefined {
+function resourceAtPath(path: string, problem: (message: string) => void): WatchedResource | undefined {
   const found = API_PATH.exec(path);
   if (found?.groups === undefined || path.includes('?')) {
     problem(

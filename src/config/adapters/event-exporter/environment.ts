@@ -39,7 +39,7 @@ export class ExporterEnvironment {
   mark(text: string): string {
     let inAction = false;
     let quote = '';
-    let place: number | undefined;
+    let lineNumber: number | undefined;
     const replaced = (token: string, braced?: string, plain?: string, special?: string): string => {
       if (token === '{{' || token === '}}') {
         if (quote === '') inAction = token === '{{';
@@ -53,12 +53,12 @@ export class ExporterEnvironment {
       const name = braced ?? plain ?? special ?? '';
       // In a template `$1` and `${1}` are groups of a regular expression, and `$x` outside of strings is a template variable.
       const isTemplates = inAction && (/^\d+$/.test(name) || (plain !== undefined && quote === ''));
-      return isTemplates ? token : this.#marked(name, place);
+      return isTemplates ? token : this.#marked(name, lineNumber);
     };
     const lines = text.replaceAll(OPEN, '').split('\n');
     const marked = lines.map((line, index) => {
       const isComment = /^\s*#/.test(line) && !inAction;
-      place = isComment ? undefined : index + 1;
+      lineNumber = isComment ? undefined : index + 1;
       const own = line.replace(TOKEN, replaced);
       // Quotes may be escaped by YAML, the template or both: reset after a comment, or a line that closes its last action.
       if (isComment || line.lastIndexOf('}}') > line.lastIndexOf('{{')) [inAction, quote] = [false, ''];

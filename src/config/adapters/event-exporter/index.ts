@@ -1,6 +1,6 @@
 /** Translates configurations of kubernetes-event-exporter, from any of its builds, into ours. */
 import { isTable } from '../../expand.ts';
-import { canonical } from '../../keys.ts';
+import { canonicalize } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
@@ -21,7 +21,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const environment = new ExporterEnvironment(options);
   const { value: written, locate } = parseYaml(environment.mark(text));
   const report = new Report(options);
-  const file = checkedFile(tidied(written, { environment, report, unset: options.unset }), report);
+  const file = checkedFile(normalizeValues(written, { environment, report, unset: options.unset }), report);
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
     for (const [name, line] of environment.missing)
@@ -40,15 +40,15 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
 /** Undefined if nothing of it can be used. */
 function checkedFile(written: unknown, report: Report): ExporterFile | undefined {
   const unknown: Problem[] = [];
-  const spelled = canonical(written, exporterFile, [], unknown);
+  const canonicalized = canonicalize(written, exporterFile, [], unknown);
   for (const { path, message } of unknown) report.unsupported(path, message);
-  const checked = exporterFile.safeParse(spelled);
+  const checked = exporterFile.safeParse(canonicalized);
   if (checked.success) return checked.data;
-  for (const { path, message } of problemsOf(checked.error, spelled, [], isSecret)) report.problem(path, message);
+  for (const { path, message } of problemsOf(checked.error, canonicalized, [], isSecret)) report.problem(path, message);
   // Go on without those values, to report the other mistakes too; but without receivers, each would be reported as unknown.
   const paths = checked.error.issues.map((issue) => issue.path);
   if (paths.some(([key, ...inner]) => key === 'receivers' && inner.length === 0)) return undefined;
-  return exporterFile.safeParse(paths.reduce(without, spelled)).data;
+  return exporterFile.safeParse(paths.reduce(without, canonicalized)).data;
 }
 
 /** List elements are kept, so that the others keep their indexes. */
@@ -63,7 +63,7 @@ function isSecret(path: Path): boolean {
   return path[0] === 'receivers';
 }
 
-interface Tidying {
+interface NormalizeContext {
   readonly environment: ExporterEnvironment;
   readonly report: Report;
   readonly unset: AdapterOptions['unset'];
@@ -73,17 +73,21 @@ interface Tidying {
  * Without nulls, which kubernetes-event-exporter takes as absent, and with variables resolved where no text is wanted; layouts
  * stay as they are.
  */
-function tidied(value: unknown, tidying: Tidying, path: Path = [], key = ''): unknown {
-  if (Array.isArray(value)) return value.map((inner: unknown, index) => tidied(inner, tidying, [...path, index], key));
+function normalizeValues(value: unknown, context: NormalizeContext, path: Path = [], key = ''): unknown {
+  if (Array.isArray(value))
+    return value.map((inner: unknown, index) => normalizeValues(inner, context, [...path, index], key));
   if (isTable(value)) {
     const members = Object.entries(value).map(
       ([name, inner]) =>
-        [name, LAYOUTS.has(name.toLowerCase()) ? inner : tidied(inner, tidying, [...path, name], name)] as const,
+        [
+          name,
+          LAYOUTS.has(name.toLowerCase()) ? inner : normalizeValues(inner, context, [...path, name], name),
+        ] as const,
     );
     return Object.fromEntries(members.filter(([, inner]) => inner !== null));
   }
   if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
-  const { environment, report, unset } = tidying;
+  const { environment, report, unset } = context;
   const resolved = environment.resolve(value);
   if (resolved === value) return value;
   // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
@@ -111,7 +115,7 @@ class Adapter {
   readonly #report: Report;
   readonly #options: AdapterOptions;
   readonly #receivers: ReadonlyMap<string, Receiver>;
-  readonly #named = new Set<string>();
+  readonly #usedReceivers = new Set<string>();
 
   constructor(file: ExporterFile, environment: ExporterEnvironment, report: Report, options: AdapterOptions) {
     this.#file = file;
@@ -134,7 +138,7 @@ class Adapter {
         testsOf: (rule, path) => this.#testsOf(rule, path),
         sinkOf: (name, path) => this.#sinkOf(name, path),
       });
-    this.#warnOfUnnamed();
+    this.#warnUnusedReceivers();
     if (step === undefined) {
       if (this.#report.problems.length > 0) return {};
       this.#report.problem(['route'], 'sends nothing: no rule that can match names a usable receiver');
@@ -157,9 +161,9 @@ class Adapter {
     });
   }
 
-  #warnOfUnnamed(): void {
+  #warnUnusedReceivers(): void {
     for (const [index, { name }] of (this.#file.receivers ?? []).entries())
-      if (name !== undefined && !this.#named.has(name))
+      if (name !== undefined && !this.#usedReceivers.has(name))
         this.#report.warning(['receivers', index], `no rule names "${name}": it receives nothing and is left out`);
   }
 
@@ -236,7 +240,7 @@ class Adapter {
 
   /** A new table for each place that names the receiver. */
   #sinkOf(name: string, path: Path): Readonly<Record<string, unknown>> | undefined {
-    this.#named.add(name);
+    this.#usedReceivers.add(name);
     const receiver = this.#receivers.get(name);
     if (receiver === undefined) {
       const known = [...this.#receivers.keys()];

@@ -1,9 +1,9 @@
 /** Translates receivers into sinks. */
 import type { z } from 'zod';
 import { didYouMean } from '../../../near.ts';
-import { canonical } from '../../keys.ts';
+import { canonicalize } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
-import type { TemplateSurroundings } from './layout.ts';
+import type { TemplateContext } from './layout.ts';
 import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
 import { file, slack, stdout, teams, webhook } from './sinks.ts';
 
@@ -21,17 +21,17 @@ export interface Receiver {
 export function receiversOf(
   written: readonly Table[],
   path: Path,
-  surroundings: TemplateSurroundings,
+  context: TemplateContext,
 ): ReadonlyMap<string, Receiver> {
   const receivers = new Map<string, Receiver>();
   for (const [index, { name, ...rest }] of written.entries()) {
     const receiver = { name: String(name), path: [...path, index] };
     if (receivers.has(receiver.name))
-      surroundings.report.unsupported(
+      context.report.unsupported(
         [...receiver.path, 'name'],
         `must be unique: another receiver is named "${receiver.name}", and the last one would win`,
       );
-    receivers.set(receiver.name, { ...receiver, sink: sinkOf(rest, receiver, surroundings) });
+    receivers.set(receiver.name, { ...receiver, sink: sinkOf(rest, receiver, context) });
   }
   return receivers;
 }
@@ -39,9 +39,9 @@ export function receiversOf(
 function sinkOf(
   table: Table,
   { name, path }: Pick<Receiver, 'name' | 'path'>,
-  surroundings: TemplateSurroundings,
+  context: TemplateContext,
 ): Table | undefined {
-  const { report } = surroundings;
+  const { report } = context;
   const written = new Map(Object.keys(table).map((key) => [key.toLowerCase(), key]));
   const types = SINK_TYPES.filter((type) => written.has(type.toLowerCase()));
   const known = new Set(types.map((type) => type.toLowerCase()));
@@ -59,7 +59,7 @@ function sinkOf(
     return undefined;
   }
   const at = [...path, type];
-  if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, surroundings);
+  if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, context);
   const instead = BY_WEBHOOK.has(type) ? '; use a webhook with a layout instead: docs/receivers.md' : '';
   report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
@@ -72,15 +72,15 @@ function isBuilt(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);
 }
 
-type Build<Options> = (options: Options, at: Path, surroundings: TemplateSurroundings) => Table | undefined;
+type Build<Options> = (options: Options, at: Path, context: TemplateContext) => Table | undefined;
 
 const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = { webhook, file, stdout, slack, teams };
 
-function translated(key: SinkKey, given: unknown, at: Path, surroundings: TemplateSurroundings): Table | undefined {
-  const { report } = surroundings;
+function translated(key: SinkKey, given: unknown, at: Path, context: TemplateContext): Table | undefined {
+  const { report } = context;
   const schema: z.ZodObject = SINKS[key];
   const unknown: Problem[] = [];
-  const options = canonical(given, schema, at, unknown);
+  const options = canonicalize(given, schema, at, unknown);
   for (const { path, message } of unknown) report.unsupported(path, message);
   const checked = schema.safeParse(options);
   if (!checked.success) {
@@ -88,5 +88,5 @@ function translated(key: SinkKey, given: unknown, at: Path, surroundings: Templa
     return undefined;
   }
   // The schema of a key checks exactly what its builder takes.
-  return BUILDS[key](checked.data as never, at, surroundings);
+  return BUILDS[key](checked.data as never, at, context);
 }

@@ -7,7 +7,7 @@ import type { Report } from '../report.ts';
 import type { Tests } from './rules.ts';
 import type { Route, Rule } from './schema.ts';
 
-export interface RouteSurroundings {
+export interface RouteContext {
   readonly report: Report;
   readonly testsOf: (rule: Rule, path: Path) => Tests;
   /** The sink of a receiver, a new table each time; undefined if there is none, which is reported. */
@@ -24,20 +24,20 @@ export interface Step {
   readonly branches: readonly Step[];
 }
 
-interface Tested {
+interface TestedRule {
   readonly rule: Rule;
   readonly path: Path;
   readonly tests: Tests;
 }
 
 /** Undefined if it can never send anything. */
-export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroundings): Step | undefined {
-  const tested = (rules: readonly Rule[] = [], list: 'match' | 'drop'): readonly Tested[] =>
+export function stepOfRoute(route: Route, path: Path, context: RouteContext): Step | undefined {
+  const tested = (rules: readonly Rule[] = [], list: 'match' | 'drop'): readonly TestedRule[] =>
     rules.map((rule, index) => {
       const at = [...path, list, index];
-      return { rule, path: at, tests: surroundings.testsOf(rule, at) };
+      return { rule, path: at, tests: context.testsOf(rule, at) };
     });
-  const drops = tested(route.drop, 'drop').flatMap((one) => dropOf(one, surroundings));
+  const drops = tested(route.drop, 'drop').flatMap((one) => dropOf(one, context));
   const rules = tested(route.match, 'match');
   if (drops.includes('everything')) return undefined;
   return simplified({
@@ -45,21 +45,21 @@ export function stepOfRoute(route: Route, path: Path, surroundings: RouteSurroun
     path,
     handlers: drops.filter((drop) => drop !== 'everything'),
     branches: [
-      ...rules.flatMap((one) => stepsOfRule(one, surroundings)),
-      ...stepsOfInnerRoutes(route.routes, path, rules, surroundings),
+      ...rules.flatMap((one) => stepsOfRule(one, context)),
+      ...stepsOfInnerRoutes(route.routes, path, rules, context),
     ],
   });
 }
 
 /** Empty for a rule that never holds. */
-function dropOf({ rule, path, tests }: Tested, { report }: RouteSurroundings): readonly (Table | 'everything')[] {
+function dropOf({ rule, path, tests }: TestedRule, { report }: RouteContext): readonly (Table | 'everything')[] {
   if (rule.receiver !== undefined) report.warning([...path, 'receiver'], 'a rule under drop sends nothing');
   if (tests === undefined) return [];
   return Object.keys(tests).length === 0 ? ['everything'] : [matchHandler({ ...tests, drop: true }, path, report)];
 }
 
 /** The branch of a rule, if the rule can hold and names a usable receiver. */
-function stepsOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSurroundings): readonly Step[] {
+function stepsOfRule({ rule, path, tests }: TestedRule, { report, sinkOf }: RouteContext): readonly Step[] {
   if (rule.receiver === undefined || rule.receiver === '') return [];
   const sink = sinkOf(rule.receiver, [...path, 'receiver']);
   if (sink === undefined || tests === undefined) return [];
@@ -70,13 +70,13 @@ function stepsOfRule({ rule, path, tests }: Tested, { report, sinkOf }: RouteSur
 function stepsOfInnerRoutes(
   routes: readonly Route[] = [],
   path: Path,
-  rules: readonly Tested[],
-  surroundings: RouteSurroundings,
+  rules: readonly TestedRule[],
+  context: RouteContext,
 ): readonly Step[] {
   const at = [...path, 'routes'];
-  const branches = routes.flatMap((inner, index) => stepOfRoute(inner, [...at, index], surroundings) ?? []);
+  const branches = routes.flatMap((inner, index) => stepOfRoute(inner, [...at, index], context) ?? []);
   if (branches.length === 0 || rules.some(({ tests }) => tests === undefined)) return [];
-  const handlers = rules.flatMap((one) => matchHandlers(one.tests ?? {}, one.path, surroundings.report));
+  const handlers = rules.flatMap((one) => matchHandlers(one.tests ?? {}, one.path, context.report));
   return [{ name: 'routes', path: at, handlers, branches }];
 }
 

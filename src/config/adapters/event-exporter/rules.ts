@@ -23,23 +23,23 @@ const TEXTS = {
   host: 'host',
 } as const;
 
-interface RuleSurroundings {
+interface RuleContext {
   readonly environment: ExporterEnvironment;
   readonly report: Report;
 }
 
-export function testsOf(rule: Rule, path: Path, surroundings: RuleSurroundings): Tests {
-  const patterns = new Patterns(surroundings);
+export function testsOf(rule: Rule, path: Path, context: RuleContext): Tests {
+  const patterns = new Patterns(context);
   const tests: Record<string, unknown> = {};
   for (const [field, name] of Object.entries(TEXTS) as [keyof typeof TEXTS, string][]) {
     const pattern = patterns.text(rule[field], [...path, field]);
-    if (pattern !== undefined) tests[name] = field === 'kind' ? inItsCase(pattern) : pattern;
+    if (pattern !== undefined) tests[name] = field === 'kind' ? caseSensitive(pattern) : pattern;
   }
   const component = patterns.text(rule.component, [...path, 'component']);
   if (component !== undefined) tests['field'] = { 'source.component': component };
   for (const table of ['labels', 'annotations'] as const) {
     const values = Object.entries(rule[table] ?? {}).map(([key, source]) => [
-      surroundings.environment.resolve(key),
+      context.environment.resolve(key),
       patterns.pattern(source, [...path, table, key]),
     ]);
     if (values.length > 0) tests[table] = Object.fromEntries(values) as object;
@@ -55,10 +55,10 @@ class Patterns {
   canHold = true;
   /** One of them matches the empty text, which kubernetes-event-exporter takes for a field that an Event lacks. */
   matchAbsent = false;
-  readonly #surroundings: RuleSurroundings;
+  readonly #context: RuleContext;
 
-  constructor(surroundings: RuleSurroundings) {
-    this.#surroundings = surroundings;
+  constructor(context: RuleContext) {
+    this.#context = context;
   }
 
   /** The pattern of a field; undefined if none is given. */
@@ -66,18 +66,18 @@ class Patterns {
     if (source === undefined || source === '') return undefined;
     const compiled = this.#compiled(source, at);
     if (compiled?.test('') === true) this.matchAbsent = true;
-    return this.#surroundings.environment.reference(source);
+    return this.#context.environment.reference(source);
   }
 
   /** The pattern of a label or annotation, which must be present. */
   pattern(source: string, at: Path): string {
     this.#compiled(source, at);
-    return this.#surroundings.environment.reference(source);
+    return this.#context.environment.reference(source);
   }
 
   /** Undefined, and reported, if it is invalid: kubernetes-event-exporter takes it for one that never matches. */
   #compiled(source: string, at: Path): RE2JS | undefined {
-    const { environment, report } = this.#surroundings;
+    const { environment, report } = this.#context;
     const pattern = environment.resolve(source);
     try {
       return RE2JS.compile(pattern);
@@ -96,6 +96,6 @@ class Patterns {
   }
 }
 
-function inItsCase(pattern: string): string {
+function caseSensitive(pattern: string): string {
   return pattern.startsWith('(?i)') ? pattern : `(?-i)${pattern}`;
 }

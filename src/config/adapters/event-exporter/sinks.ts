@@ -1,7 +1,7 @@
 /** Translates each supported receiver into the handler that does the same. */
 import type { Path } from '../../problems.ts';
 import { wholeEvent } from './go-template/fields.ts';
-import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateSurroundings } from './layout.ts';
+import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateContext } from './layout.ts';
 import type { SinkOptions } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
@@ -12,16 +12,16 @@ const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|t
 export function webhook(
   { endpoint, headers = {}, layout, tls }: SinkOptions<'webhook'>,
   at: Path,
-  surroundings: TemplateSurroundings,
+  context: TemplateContext,
 ): Table {
-  const { environment, report } = surroundings;
+  const { environment, report } = context;
   const templates = Object.entries(headers).flatMap(([name, value]) => {
     const path = [...at, 'headers', name];
     if (CONNECTION_HEADERS.test(name)) {
       report.warning(path, 'belongs to the connection and is not sent, as before');
       return [];
     }
-    const template = translateTemplate(value, path, surroundings);
+    const template = translateTemplate(value, path, context);
     return template === undefined ? [] : [[environment.resolve(name), template] as const];
   });
   return report.from(
@@ -30,8 +30,8 @@ export function webhook(
       name: 'webhook',
       url: environment.reference(endpoint),
       ...(templates.length === 0 ? {} : { headers: Object.fromEntries(templates) }),
-      layout: layoutOf(layout, at, surroundings),
-      ...(tls === undefined ? {} : { tls: references(tls, surroundings) }),
+      layout: layoutOf(layout, at, context),
+      ...(tls === undefined ? {} : { tls: references(tls, context) }),
     },
     { url: ['endpoint'] },
   );
@@ -42,12 +42,12 @@ const DEFAULT_MAX_SIZE_MB = 100;
 export function file(
   { path, layout, deDot = false, maxsize = 0, maxage = 0, maxbackups = 0 }: SinkOptions<'file'>,
   at: Path,
-  surroundings: TemplateSurroundings,
+  context: TemplateContext,
 ): Table {
-  const { environment, report } = surroundings;
+  const { environment, report } = context;
   // Rotation would rename the device.
-  if (environment.resolve(path) === '/dev/stdout') return stdout({ layout, deDot }, at, surroundings);
-  const own = withDeDot(surroundings, deDot);
+  if (environment.resolve(path) === '/dev/stdout') return stdout({ layout, deDot }, at, context);
+  const own = withDeDot(context, deDot);
   return report.from(
     at,
     {
@@ -63,25 +63,21 @@ export function file(
   );
 }
 
-export function stdout(
-  { layout, deDot = false }: SinkOptions<'stdout'>,
-  at: Path,
-  surroundings: TemplateSurroundings,
-): Table {
-  return surroundings.report.from(at, { name: 'stdout', layout: layoutOf(layout, at, withDeDot(surroundings, deDot)) });
+export function stdout({ layout, deDot = false }: SinkOptions<'stdout'>, at: Path, context: TemplateContext): Table {
+  return context.report.from(at, { name: 'stdout', layout: layoutOf(layout, at, withDeDot(context, deDot)) });
 }
 
 /** kubernetes-event-exporter puts everything but the text into an attachment, which exists only with `fields`. */
 const ATTACHMENT = { title: 'title', color: 'color', footer: 'footer', author_name: 'authorName' } as const;
 
-export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: TemplateSurroundings): Table | undefined {
-  const { environment, report } = surroundings;
+export function slack(options: SinkOptions<'slack'>, at: Path, context: TemplateContext): Table | undefined {
+  const { environment, report } = context;
   const { token, channel, message = '', fields, completionEmoji } = options;
   if (token === '') {
     report.unsupported([...at, 'token'], 'is empty: Slack requires a text');
     return undefined;
   }
-  const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
+  const template = (source: string, key: string) => translateTemplate(source, [...at, key], context);
   const attachment = Object.entries(ATTACHMENT).flatMap(([key, name]) => {
     const source = options[key as keyof typeof ATTACHMENT];
     if (source === undefined || source === '') return [];
@@ -100,48 +96,44 @@ export function slack(options: SinkOptions<'slack'>, at: Path, surroundings: Tem
     channel: target,
     message: template(message, 'message'),
     ...Object.fromEntries(attachment),
-    ...(fields === undefined ? {} : { fields: withoutUndefined(Object.fromEntries(rows)) }),
-    ...thread(options, at, surroundings),
+    ...(fields === undefined ? {} : { fields: dropUndefined(Object.fromEntries(rows)) }),
+    ...thread(options, at, context),
     ...(completionEmoji === undefined ? {} : { completionEmoji: completionEmoji.replaceAll(':', '') }),
   };
-  return target === undefined ? undefined : report.from(at, withoutUndefined(table), { authorName: ['author_name'] });
+  return target === undefined ? undefined : report.from(at, dropUndefined(table), { authorName: ['author_name'] });
 }
 
 /** The options of builds with threads, except for where these store them: our state does that. */
 function thread(
   { threadKey = '', completionCondition = '' }: SinkOptions<'slack'>,
   at: Path,
-  surroundings: TemplateSurroundings,
+  context: TemplateContext,
 ): Table {
   if (threadKey === '') {
     if (completionCondition !== '')
-      surroundings.report.warning([...at, 'completionCondition'], 'has no effect without threadKey, as before');
+      context.report.warning([...at, 'completionCondition'], 'has no effect without threadKey, as before');
     return {};
   }
-  const template = (source: string, key: string) => translateTemplate(source, [...at, key], surroundings);
+  const template = (source: string, key: string) => translateTemplate(source, [...at, key], context);
   const condition = completionCondition === '' ? undefined : template(completionCondition, 'completionCondition');
   const key = template(threadKey, 'threadKey');
   return key === undefined ? {} : { threadKey: key, completionCondition: condition };
 }
 
 /** Always these lines, from the Event or from the layout's members of these names; nothing else of a layout is sent. */
-export function teams(
-  { endpoint, headers, layout }: SinkOptions<'teams'>,
-  at: Path,
-  surroundings: TemplateSurroundings,
-): Table {
-  const { environment, report } = surroundings;
+export function teams({ endpoint, headers, layout }: SinkOptions<'teams'>, at: Path, context: TemplateContext): Table {
+  const { environment, report } = context;
   if (headers !== undefined) report.unsupported([...at, 'headers'], 'headers of teams are not supported');
   const part = (key: string, whole: string): string => {
-    if (layout === undefined) return translateTemplate(whole, at, surroundings) ?? '';
+    if (layout === undefined) return translateTemplate(whole, at, context) ?? '';
     const source = layout[key] ?? '';
-    if (typeof source === 'string') return translateTemplate(source, [...at, 'layout', key], surroundings) ?? '';
+    if (typeof source === 'string') return translateTemplate(source, [...at, 'layout', key], context) ?? '';
     report.unsupported([...at, 'layout', key], 'must be a string');
     return '';
   };
   const metadata =
     layout === undefined
-      ? environment.reference(`{{ ${wholeEvent(surroundings.fields)} | go_field: "metadata" | go_print }}`)
+      ? environment.reference(`{{ ${wholeEvent(context.fields)} | go_field: "metadata" | go_print }}`)
       : undefined;
   const lines = [
     `Event: ${part('message', '{{ .Message }}')}`,
@@ -157,18 +149,18 @@ export function teams(
 }
 
 /** The translated layout, or the whole Event without one. */
-function layoutOf(layout: Table | undefined, at: Path, surroundings: TemplateSurroundings): unknown {
-  if (layout === undefined) return wholeEventTemplate(surroundings);
-  return translateLayout(layout, [...at, 'layout'], surroundings);
+function layoutOf(layout: Table | undefined, at: Path, context: TemplateContext): unknown {
+  if (layout === undefined) return wholeEventTemplate(context);
+  return translateLayout(layout, [...at, 'layout'], context);
 }
 
-function withDeDot(surroundings: TemplateSurroundings, deDot: boolean): TemplateSurroundings {
-  return { ...surroundings, fields: { ...surroundings.fields, deDot } };
+function withDeDot(context: TemplateContext, deDot: boolean): TemplateContext {
+  return { ...context, fields: { ...context.fields, deDot } };
 }
 
 /** A table with its texts as in our configuration. */
-function references(table: Table, { environment }: TemplateSurroundings): Table {
-  return withoutUndefined(
+function references(table: Table, { environment }: TemplateContext): Table {
+  return dropUndefined(
     Object.fromEntries(
       Object.entries(table).map(([key, value]) => [
         key,
@@ -178,6 +170,6 @@ function references(table: Table, { environment }: TemplateSurroundings): Table 
   );
 }
 
-function withoutUndefined(table: Table): Table {
+function dropUndefined(table: Table): Table {
   return Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined));
 }

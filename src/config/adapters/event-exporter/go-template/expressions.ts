@@ -95,8 +95,8 @@ export class Expressions {
     const known = scope?.get(name);
     if (scope === undefined || known === undefined) throw new GoTemplateError(`undefined variable "${name}"`);
     this.#assigned(known.liquid, this.#whole(value));
-    const sameType = JSON.stringify(known.type) === JSON.stringify(value.type);
-    const assigned = { liquid: known.liquid, type: sameType ? known.type : ('any' as const) };
+    const isSameType = JSON.stringify(known.type) === JSON.stringify(value.type);
+    const assigned = { liquid: known.liquid, type: isSameType ? known.type : ('any' as const) };
     scope.set(name, assigned);
     return assigned;
   }
@@ -227,11 +227,11 @@ export class Expressions {
 }
 
 /** The argument as Go has it if the Event lacks it: an empty text, or Go's zero time. */
-function present(arg: Value, { mindsAbsence = false, writes = false }: GoFunction): Value {
-  if (writes) refuseStruct(arg.type);
-  if (arg.type === 'time' && writes) return valueOf(`${arg.liquid} | go_time`, 'string');
+function present(arg: Value, { needsValue = false, writesOutput = false }: GoFunction): Value {
+  if (writesOutput) refuseStruct(arg.type);
+  if (arg.type === 'time' && writesOutput) return valueOf(`${arg.liquid} | go_time`, 'string');
   const canBeAbsent = arg.type === 'string' && arg.literal === undefined && arg.mayBeNoValue !== true;
-  return mindsAbsence && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;
+  return needsValue && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;
 }
 
 /** If absent, Go takes it as the empty text, which makes no difference when comparing with a non-empty text. */

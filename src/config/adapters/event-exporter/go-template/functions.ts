@@ -15,9 +15,9 @@ export interface GoFunction {
   /** Which argument the filter is applied to: -1 is the last. The others follow in order. */
   readonly input: number;
   /** It distinguishes an empty text from nil, so what an Event lacks must be turned into the empty text. */
-  readonly mindsAbsence?: boolean;
+  readonly needsValue?: boolean;
   /** It writes its arguments, including times, as texts. */
-  readonly writes?: boolean;
+  readonly writesOutput?: boolean;
 }
 
 type ResultType = GoFunction['type'];
@@ -33,11 +33,11 @@ function onLast(filter: string, type: ResultType, count: number): GoFunction {
 }
 
 function minding(known: GoFunction): GoFunction {
-  return { ...known, mindsAbsence: true };
+  return { ...known, needsValue: true };
 }
 
 function writing(known: GoFunction): GoFunction {
-  return { ...known, mindsAbsence: true, writes: true };
+  return { ...known, needsValue: true, writesOutput: true };
 }
 
 const MANY = Infinity;

@@ -7,14 +7,14 @@ import { isList, isMap, refuseStruct, typeName, valueOf, type GoType, type Value
 
 /**
  * The Liquid of a Go template.
- * @param place in a layout, a template that is a single output would keep its type, so it is converted to Go's text for it
+ * @param target in a layout, a template that is a single output would keep its type, so it is converted to Go's text for it
  * @throws GoTemplateError for what Go would refuse, or what is not supported
  */
-export function translateGoTemplate(template: string, options: FieldOptions, place: 'text' | 'layout'): string {
+export function translateGoTemplate(template: string, options: FieldOptions, target: 'text' | 'layout'): string {
   if (!template.includes('{{')) return escapedText(template, false);
   const nodes = parseGoTemplate(template);
   const liquid = new Translator(options, false).nodes(nodes, true);
-  const isOneOutput = place === 'layout' && /^\{\{(?:(?!\{[{%])[^])*\}\}$/.test(liquid);
+  const isOneOutput = target === 'layout' && /^\{\{(?:(?!\{[{%])[^])*\}\}$/.test(liquid);
   return isOneOutput ? new Translator(options, true).nodes(nodes, true) : liquid;
 }
 

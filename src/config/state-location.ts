@@ -7,10 +7,10 @@ import type { Problem } from './problems.ts';
 import { readConfigFile } from './read.ts';
 import { configFile, type ConfigFile } from './schema.ts';
 
-type StatePlace = Config['state'];
+type StateLocation = Config['state'];
 
 /** @param state as in the file */
-export function statePlace(state: ConfigFile['state'], file: string): StatePlace {
+export function stateLocation(state: ConfigFile['state'], file: string): StateLocation {
   const path = state?.path === undefined ? undefined : resolve(dirname(resolve(file)), state.path);
   return { path, name: state?.name ?? parse(file).name };
 }
@@ -19,14 +19,14 @@ export function statePlace(state: ConfigFile['state'], file: string): StatePlace
  * Where the state is, from a file that may otherwise be invalid.
  * @returns undefined if the file does not say
  */
-export async function stateOf(file: string, env: NodeJS.ProcessEnv): Promise<StatePlace | undefined> {
+export async function readStateLocation(file: string, env: NodeJS.ProcessEnv): Promise<StateLocation | undefined> {
   try {
     const { value } = await readConfigFile(file, { env, lenient: true, repeats: 'first', unset: 'empty' });
     const problems: Problem[] = [];
     const filled = complete(value, { env, folder: dirname(resolve(file)) }, problems);
     const { success, data } = configFile.shape.state.safeParse(filled.value['state']);
     const isSure = success && !problems.some(({ path: [section] }) => section === 'state');
-    return isSure ? statePlace(data, file) : undefined;
+    return isSure ? stateLocation(data, file) : undefined;
   } catch (thrown) {
     if (isConfigError(thrown)) return undefined;
     throw thrown;
