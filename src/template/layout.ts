@@ -46,18 +46,18 @@ export function problemsOfLayout(source: unknown, path: LayoutProblem['path'] = 
   }
 }
 
-function compile(source: unknown, place: string): Render {
+function compile(source: unknown, field: string): Render {
   if (typeof source === 'string') {
-    const template = compileTemplate(source, place);
+    const template = compileTemplate(source, field);
     return (scope, budget) => template.value(scope, budget);
   }
   if (Array.isArray(source)) {
-    const elements = source.map((inner, index) => compile(inner, `${place}[${index}]`));
+    const elements = source.map((inner, index) => compile(inner, `${field}[${index}]`));
     return (scope, budget) => elements.map((render) => render(scope, budget)).filter((value) => value !== undefined);
   }
   if (source instanceof Date) return () => source.toISOString();
   if (isObject(source)) {
-    const members = Object.entries(source).map(([key, inner]) => [key, compile(inner, `${place}.${key}`)] as const);
+    const members = Object.entries(source).map(([key, inner]) => [key, compile(inner, `${field}.${key}`)] as const);
     return (scope, budget) => {
       const table = Object.create(null) as Record<string, unknown>;
       for (const [key, render] of members) {

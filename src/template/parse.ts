@@ -20,7 +20,7 @@ export function parse(source: string): LiquidNode[] {
   try {
     nodes = engine.parse(source);
   } catch (thrown) {
-    throw new TemplateError(`${reasonOf(thrown)}${placeOf(thrown)}`);
+    throw new TemplateError(`${reasonOf(thrown)}${positionText(thrown)}`);
   }
   checkValues(nodes);
   checkNames(nodes);
@@ -42,7 +42,7 @@ export function reasonOf(thrown: unknown): string {
 }
 
 /** ` (line 1, column 4)`, or empty if the error has no position. */
-export function placeOf(thrown: unknown): string {
+export function positionText(thrown: unknown): string {
   if (!(thrown instanceof LiquidError)) return '';
   const [line, column] = thrown.token.getPosition();
   return ` (line ${line}, column ${column})`;

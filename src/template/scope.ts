@@ -68,10 +68,10 @@ export const ROOTS: Readonly<Record<string, readonly string[]>> = {
 
 /** The scope of one change. A manifest is parsed when a template first reads it. */
 export function scopeOf(change: Change): TemplateScope {
-  return new Roots(change);
+  return new LazyScope(change);
 }
 
-class Roots implements TemplateScope {
+class LazyScope implements TemplateScope {
   readonly [root: string]: unknown;
   declare readonly change: object;
   declare readonly event: object | undefined;
@@ -82,11 +82,11 @@ class Roots implements TemplateScope {
 
   constructor(change: Change) {
     this.#change = change;
-    Object.defineProperties(this, Roots.#getters);
+    Object.defineProperties(this, LazyScope.#getters);
     Object.freeze(this);
   }
 
-  static readonly #getters = ownGetters<Roots>({
+  static readonly #getters = ownGetters<LazyScope>({
     change: (roots) => (roots.#fields ??= new ChangeFields(roots.#change)),
     event: (roots) => (roots.#event ??= eventScope(roots.#change)),
     // Set by the runner for a handler whose options use it, see src/enrich/needs.ts.

@@ -11,7 +11,7 @@ import {
 import { TerminalError, toError } from '../errors.ts';
 import { Budget, contextOf, renderText } from './engine.ts';
 import { textOf } from './filters/text.ts';
-import { parse, placeOf, reasonOf } from './parse.ts';
+import { parse, positionText, reasonOf } from './parse.ts';
 import type { TemplateScope } from './scope.ts';
 
 export interface Template {
@@ -119,7 +119,7 @@ function present(value: unknown): unknown {
 /** An error of a render, reworded: the library's message quotes the source, which may hold a token. */
 function renderFailure(thrown: unknown, field: string): TerminalError {
   const cause = thrown instanceof LiquidError ? thrown.originalError : thrown;
-  return new TerminalError(`The template of ${field} failed: ${reasonOf(thrown)}${placeOf(thrown)}`, {
+  return new TerminalError(`The template of ${field} failed: ${reasonOf(thrown)}${positionText(thrown)}`, {
     cause: cause instanceof Error ? cause : undefined,
   });
 }

@@ -28,11 +28,11 @@ type Part = string | undefined;
 function printf(format: string, args: readonly unknown[]): string {
   let next = 0;
   let isReordered = false;
-  const text = format.replace(VERB, (_, flags: string, width: Part, precision: Part, place: Part, verb: string) => {
+  const text = format.replace(VERB, (_, flags: string, width: Part, precision: Part, argIndex: Part, verb: string) => {
     if (verb === '%') return '%';
-    if (place !== undefined) {
+    if (argIndex !== undefined) {
       isReordered = true;
-      next = Number(place) - 1;
+      next = Number(argIndex) - 1;
       if (next < 0 || next >= args.length) return `%!${verb}(BADINDEX)`;
     }
     if (next >= args.length) return `%!${verb}(MISSING)`;

@@ -37,9 +37,9 @@ export const TEXT: readonly FilterDefinition[] = [
     'lo',
     (text, [count]) => {
       const characters = Array.from(text);
-      const wanted = integerOf(count);
-      if (Math.abs(wanted) >= characters.length) return text;
-      return (wanted >= 0 ? characters.slice(0, wanted) : characters.slice(wanted)).join('');
+      const length = integerOf(count);
+      if (Math.abs(length) >= characters.length) return text;
+      return (length >= 0 ? characters.slice(0, length) : characters.slice(length)).join('');
     },
   ),
   ofText(
