@@ -204,7 +204,7 @@ class Application implements App {
       store: () => (this.#isStateOpen ? this.#store : undefined),
       api: () => this.#connection?.api,
     };
-    this.#web = await startWeb({ listen, outlook, settings: this.#config.web });
+    this.#web = await startWeb({ listen, service: outlook, settings: this.#config.web });
     this.#stages.add('web', async () => this.#web?.close());
   }
 

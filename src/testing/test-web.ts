@@ -16,7 +16,7 @@ import type { ApiClient } from '../source/api.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import type { Outlook } from '../web/outlook.ts';
+import type { ServiceView } from '../web/service-view.ts';
 import { startWeb, type Web } from '../web/server.ts';
 import { FakeClock } from './fake-clock.ts';
 
@@ -43,7 +43,7 @@ export interface TestWebOptions {
   readonly health?: Health;
   readonly listen?: string;
   readonly api?: ApiClient;
-  readonly outlook?: Partial<Outlook>;
+  readonly outlook?: Partial<ServiceView>;
 }
 
 export interface Answer {
@@ -96,7 +96,7 @@ export class TestWeb {
     const stream = new PassThrough();
     const logged: string[] = [];
     stream.setEncoding('utf8').on('data', (line: string) => logged.push(line));
-    const outlook: Outlook = {
+    const outlook: ServiceView = {
       log: createLogger({ level: 'info', format: 'json', color: false, stream }),
       clock,
       metrics: createMetrics(),
@@ -108,7 +108,7 @@ export class TestWeb {
       api: () => api,
       ...options.outlook,
     };
-    const web = await startWeb({ listen, outlook, settings: { ...config.web, ...settings } });
+    const web = await startWeb({ listen, service: outlook, settings: { ...config.web, ...settings } });
     t.after(async () => {
       await web.close();
       await store.close();

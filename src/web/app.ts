@@ -68,23 +68,23 @@ async function withHeaders(c: Context, next: Next): Promise<void> {
 function serve(
   app: Hono,
   paths: string[],
-  { method, access, answer }: Route,
+  { method, access, handle }: Route,
   { gate, sessions, settings: { basePath } }: WebAppOptions,
 ): void {
   app.on(method, paths, async (c) => {
-    if (access === 'probe') return answer(c);
+    if (access === 'probe') return handle(c);
     if (gate.kind === 'closed') return c.text(CLOSED, 403);
-    if (access === 'open') return answer(c);
+    if (access === 'open') return handle(c);
     const path = c.req.path.slice(basePath.length) || '/';
     const verdict = await gate.verdict(sessions.tokenOf(c.req.raw.headers), access, path);
-    return verdict === 'allowed' ? answer(c) : denied(c, verdict, basePath);
+    return verdict === 'allowed' ? handle(c) : deny(c, verdict, basePath);
   });
 }
 
 const CLOSED =
   'only /livez, /readyz and /metrics are served here: set [web] token or clusterAccess, or listen on loopback\n';
 
-function denied(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
+function deny(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
   const wantsPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html') === true;
   // A session's token may have too few rights: the page offers to log out.
   if (wantsPage) return c.html(loginPage(linkBase(c, basePath), verdict), verdict === 'refused' ? 403 : 401);

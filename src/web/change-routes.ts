@@ -2,7 +2,7 @@
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import type { z } from 'zod';
-import { answers } from './answers.ts';
+import { responseSchemas } from './response-schemas.ts';
 import { isConfigError, toError } from '../errors.ts';
 import {
   changesQuery,
@@ -12,10 +12,10 @@ import {
   type ChangesQuery,
   type ShownChange,
 } from './changes.ts';
-import type { Outlook } from './outlook.ts';
+import type { ServiceView } from './service-view.ts';
 import { propertiesOf } from './schemas.ts';
 import type { Route, RouteParts } from './route.ts';
-import { follow } from './stream.ts';
+import { streamChanges } from './stream.ts';
 
 /** Viewers at the same time; further ones are told to come back. */
 const MAX_VIEWERS = 50;
@@ -31,8 +31,8 @@ export function changeRoutes(parts: RouteParts): readonly Route[] {
       summary:
         'Changes, newest first, with `before` for the next page. With `Accept: text/event-stream`: new changes as they are accepted, and those after `Last-Event-ID` or `after`.',
       query: propertiesOf(changesQuery),
-      answers: answers.changes,
-      answer: (c) => changes(c, parts),
+      responseSchema: responseSchemas.changes,
+      handle: (c) => changes(c, parts),
     },
   ];
 }
@@ -44,8 +44,8 @@ async function changes(c: Context, parts: RouteParts): Promise<Response> {
   const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
   // Nobody would read a stream started by HEAD.
   if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
-  if (parts.outlook.store() === undefined) return notRunning(c);
-  const { changes: found, problem } = await newest(parts.outlook, parsed.data);
+  if (parts.service.store() === undefined) return notRunning(c);
+  const { changes: found, problem } = await newest(parts.service, parsed.data);
   if (problem !== undefined) return c.json({ error: problem }, 400);
   const last = found.length < parsed.data.limit ? undefined : found.at(-1)?.id;
   return c.json({ changes: found, ...(last === undefined ? {} : { before: last }) });
@@ -55,21 +55,21 @@ async function stream(
   c: Context,
   query: ChangesQuery,
   after: string | undefined,
-  { outlook, feed, gate, sessions }: RouteParts,
+  { service, feed, gate, sessions }: RouteParts,
 ): Promise<Response> {
-  const store = outlook.store();
+  const store = service.store();
   // The filter and the missed changes need the store. The page asks again by itself.
   if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS)
     return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
-  const { filter, problem } = await filterFor(outlook, query);
+  const { filter, problem } = await filterFor(service, query);
   if (filter === undefined) return c.json({ error: problem }, 400);
   const seen = Number(c.req.header('last-event-id') ?? after);
   const { headers } = c.req.raw;
   const { outgoing } = c.env as { readonly outgoing?: { destroy(): unknown } };
   return streamSSE(c, (api) =>
-    follow(api, {
-      clock: outlook.clock,
+    streamChanges(api, {
+      clock: service.clock,
       feed,
       store,
       filter,
@@ -78,17 +78,17 @@ async function stream(
       cut: () => outgoing?.destroy(),
       // Debug level, because the feed itself logs store failures once, and viewers reconnect.
     }).catch((thrown: unknown) => {
-      outlook.log.debug('A stream ended early', { problem: toError(thrown).message });
+      service.log.debug('A stream ended early', { problem: toError(thrown).message });
     }),
   );
 }
 
 /** A kind without any records is a problem of the query. */
 async function filterFor(
-  outlook: Outlook,
+  service: ServiceView,
   query: ChangesQuery,
 ): Promise<{ readonly filter?: ChangesFilter; readonly problem?: string }> {
-  const store = outlook.store();
+  const store = service.store();
   if (store === undefined) return { filter: {} };
   try {
     return { filter: await filterOf(store, query) };
@@ -100,11 +100,11 @@ async function filterFor(
 
 /** A page of changes; empty, with a reason, for a query that nothing can match. */
 export async function newest(
-  outlook: Outlook,
+  service: ServiceView,
   query: ChangesQuery,
 ): Promise<{ readonly changes: readonly ShownChange[]; readonly problem?: string }> {
-  const { filter, problem } = await filterFor(outlook, query);
-  const store = outlook.store();
+  const { filter, problem } = await filterFor(service, query);
+  const store = service.store();
   if (filter === undefined || store === undefined)
     return { changes: [], ...(problem === undefined ? {} : { problem }) };
   const { limit, before } = query;

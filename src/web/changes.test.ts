@@ -4,12 +4,12 @@ import { withParts } from '../change/lazy-change.ts';
 import { accept, openScope, seen, utf8 } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { changeOf } from '../testing/change.ts';
-import { changesQuery, newestShown, shown } from './changes.ts';
+import { changesQuery, newestShown, toShownChange } from './changes.ts';
 
 test('shown() limits the length of changed field paths, and escapes them', () => {
   const change = changeOf({ after: { apiVersion: 'x/v1', kind: 'Thing', metadata: { name: 'a' } } });
   const paths = [`spec["\u202e"]`, `spec.${'x'.repeat(600_000)}`];
-  const { by } = shown(withParts(change, { by: [{ manager: 'm', operation: 'Update', paths }] }));
+  const { by } = toShownChange(withParts(change, { by: [{ manager: 'm', operation: 'Update', paths }] }));
   assert.equal(by[0]?.paths[0], String.raw`spec["\u202e"]`);
   assert.equal(by[0]?.paths[1]?.length, 1_001);
 });

@@ -8,10 +8,10 @@ import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
 import { remarksOf, writersOf } from '../remarks.ts';
 import type { HistoryQuery, Store } from '../store/store.ts';
 import { visible } from './text.ts';
-import { inTurns } from './turns.ts';
+import { mapYielding } from './map-yielding.ts';
 
 /** Changes in memory with their manifests, which may have a megabyte each: no request may use much memory. */
-export const READ_AT_ONCE = 20;
+export const PAGE_SIZE = 20;
 /** Maximum for a page of the API. */
 const MAX_PAGE = 500;
 /** For the API, and for the changes initially on the page. */
@@ -86,23 +86,23 @@ export async function newestShown(store: Store, filter: ChangesFilter, limit: nu
   const found: ShownChange[] = [];
   const isMeant = globMatcher(filter.by ?? '*');
   let page: readonly Change[];
-  let wanted: number;
+  let pageSize: number;
   let beforeId = filter.beforeId ?? Number.MAX_SAFE_INTEGER;
   do {
-    wanted = Math.min(READ_AT_ONCE, limit - found.length);
-    page = await store.history({ ...filter, beforeId, newestFirst: true, limit: wanted });
-    const read = await inTurns(page, shown);
+    pageSize = Math.min(PAGE_SIZE, limit - found.length);
+    page = await store.history({ ...filter, beforeId, newestFirst: true, limit: pageSize });
+    const read = await mapYielding(page, toShownChange);
     // The store selects by all managers whose entries were altered, not only by those shown.
     found.push(...read.filter(({ by }) => filter.by === undefined || by.some(({ manager }) => isMeant(manager))));
     beforeId = page.at(-1)?.id ?? 0;
-  } while (page.length === wanted && found.length < limit);
+  } while (page.length === pageSize && found.length < limit);
   return found;
 }
 
-export function shown(change: Change): ShownChange {
-  const told = withDifference(change);
-  const { diff } = told.notes;
-  const writers = writersOf(told);
+export function toShownChange(change: Change): ShownChange {
+  const compared = withDifference(change);
+  const { diff } = compared.notes;
+  const writers = writersOf(compared);
   const summary = summaryOf(change);
   return {
     ...summary,

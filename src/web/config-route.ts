@@ -1,21 +1,21 @@
 /** The running configuration, for people, without its secrets. */
 import type { ChainConfig, Config, HandlerConfig } from '../config/config.ts';
 import { textRedactor } from '../enrich/redact-text.ts';
-import { answers } from './answers.ts';
+import { responseSchemas } from './response-schemas.ts';
 import type { Route, RouteParts } from './route.ts';
 
 const HIDDEN = '(hidden)';
 /** Keys whose values are always hidden. */
 const SECRET_KEY = /url|token|passw|secret|credential|auth|webhook|header|cert|key$|^env$/i;
 
-export function configRoute({ outlook }: Pick<RouteParts, 'outlook'>): Route {
+export function configRoute({ service }: Pick<RouteParts, 'service'>): Route {
   return {
     method: 'GET',
     path: '/config',
     access: 'read',
     summary: 'The configuration in effect. Secrets and all values from the environment or another file are hidden.',
-    answers: answers.config,
-    answer: (c) => c.json(configDocument(outlook.config())),
+    responseSchema: responseSchemas.config,
+    handle: (c) => c.json(configDocument(service.config())),
   };
 }
 
@@ -23,7 +23,7 @@ export function configDocument(config: Config): object {
   const { file, cluster, state, history, log, web, lookup, lease, heartbeat, tracing, redact } = config;
   const { whileAway, existing, chains, outside } = config;
   const { direct, ...named } = cluster;
-  const hide = hider(
+  const hide = createHider(
     new Set(outside),
     textRedactor(() => redact.envNames),
   );
@@ -69,10 +69,11 @@ function handlerDocument({ id, definition, options, digest, fallback }: HandlerC
 }
 
 /** A copy without values that are secret by their key, their origin, or their own text. */
-function hider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
+function createHider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
   const hide = (value: unknown): unknown => {
     if (typeof value === 'string') return outside.has(value) ? HIDDEN : redacted(value);
-    if (Array.isArray(value)) return value.map((inner, n) => (isOfOption(inner, value[n - 1]) ? HIDDEN : hide(inner)));
+    if (Array.isArray(value))
+      return value.map((inner, n) => (isOptionValue(inner, value[n - 1]) ? HIDDEN : hide(inner)));
     if (typeof value !== 'object' || value === null) return value;
     return Object.fromEntries(
       Object.entries(value).map(([key, inner]) => [key, isSecret(key, inner) ? HIDDEN : hide(inner)]),
@@ -83,12 +84,12 @@ function hider(outside: ReadonlySet<string>, redacted: (text: string) => string)
 
 /** Booleans and numbers reveal nothing. */
 function isSecret(key: string, value: unknown): boolean {
-  const isTelling = (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
-  return isTelling && SECRET_KEY.test(key);
+  const hasContent = (typeof value === 'string' && value !== '') || (typeof value === 'object' && value !== null);
+  return hasContent && SECRET_KEY.test(key);
 }
 
 /** `["-p", "hunter2"]`: the argument after an option may be its value, and nothing in the option's name tells what it is. */
-function isOfOption(value: unknown, before: unknown): boolean {
+function isOptionValue(value: unknown, before: unknown): boolean {
   return isOption(before) && typeof value === 'string' && !isOption(value);
 }
 

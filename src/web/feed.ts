@@ -21,14 +21,14 @@ export interface FeedOptions {
 }
 
 /** The viewers with the same filter. */
-interface Audience {
+interface Subscribers {
   readonly filter: ChangesFilter;
   readonly viewers: Set<Viewer>;
 }
 
 export class Feed {
   readonly #options: FeedOptions;
-  readonly #audiences = new Map<string, Audience>();
+  readonly #subscribersByFilter = new Map<string, Subscribers>();
   #running: { readonly stop: AbortController; readonly begun: Promise<void> } | undefined;
 
   constructor(options: FeedOptions) {
@@ -36,24 +36,24 @@ export class Feed {
   }
 
   get viewers(): number {
-    return [...this.#audiences.values()].reduce((n, { viewers }) => n + viewers.size, 0);
+    return [...this.#subscribersByFilter.values()].reduce((n, { viewers }) => n + viewers.size, 0);
   }
 
   /**
    * Calls back with what is accepted from now on, and perhaps a little from before; resolves to a function that ends this. Once
    * it resolves, the viewer has to read only what is already in the store. Nothing is read while there are no viewers.
    */
-  async follow(filter: ChangesFilter, viewer: Viewer): Promise<() => void> {
+  async subscribe(filter: ChangesFilter, viewer: Viewer): Promise<() => void> {
     const key = JSON.stringify(filter);
-    const audience = this.#audiences.get(key) ?? { filter, viewers: new Set() };
-    this.#audiences.set(key, audience);
-    audience.viewers.add(viewer);
+    const subscribers = this.#subscribersByFilter.get(key) ?? { filter, viewers: new Set() };
+    this.#subscribersByFilter.set(key, subscribers);
+    subscribers.viewers.add(viewer);
     this.#running ??= this.#run();
     await this.#running.begun;
     return () => {
-      audience.viewers.delete(viewer);
-      if (audience.viewers.size === 0) this.#audiences.delete(key);
-      if (this.#audiences.size === 0) this.stop();
+      subscribers.viewers.delete(viewer);
+      if (subscribers.viewers.size === 0) this.#subscribersByFilter.delete(key);
+      if (this.#subscribersByFilter.size === 0) this.stop();
     };
   }
 
@@ -71,12 +71,12 @@ export class Feed {
 
   async #read(signal: AbortSignal, begun: () => void): Promise<void> {
     const { clock, log, store } = this.#options;
-    let told: number | undefined;
+    let lastSentId: number | undefined;
     let trouble: string | undefined;
     while (!signal.aborted) {
       try {
         const open = store();
-        if (open !== undefined) told = await this.#tell(open, told);
+        if (open !== undefined) lastSentId = await this.#sendNew(open, lastSentId);
         begun();
         if (trouble !== undefined) log.info('The page can read new changes again');
         trouble = undefined;
@@ -92,26 +92,26 @@ export class Feed {
   }
 
   /** Returns the id up to which everything was sent. The first time, everything is on the page already and nothing is sent. */
-  async #tell(store: Store, told: number | undefined): Promise<number> {
+  async #sendNew(store: Store, lastSentId: number | undefined): Promise<number> {
     const [newest] = await store.history({ newestFirst: true, limit: 1 });
     const end = newest?.id ?? 0;
-    if (told === undefined || end <= told) return end;
-    for (const { filter, viewers } of this.#audiences.values()) {
-      const message = await messageOf(store, { ...filter, afterId: told, beforeId: end + 1 });
-      if (message !== undefined) await tellAll(viewers, message);
+    if (lastSentId === undefined || end <= lastSentId) return end;
+    for (const { filter, viewers } of this.#subscribersByFilter.values()) {
+      const message = await messageOf(store, { ...filter, afterId: lastSentId, beforeId: end + 1 });
+      if (message !== undefined) await sendToAll(viewers, message);
     }
     return end;
   }
 }
 
 /** Viewers served at once; other work runs in between. */
-const TOLD_AT_ONCE = 8;
+const SENT_PER_TURN = 8;
 
-async function tellAll(viewers: ReadonlySet<Viewer>, message: Uint8Array): Promise<void> {
+async function sendToAll(viewers: ReadonlySet<Viewer>, message: Uint8Array): Promise<void> {
   let n = 0;
   for (const viewer of viewers) {
     viewer(message);
-    if (++n % TOLD_AT_ONCE === 0) await nextTurn();
+    if (++n % SENT_PER_TURN === 0) await nextTurn();
   }
 }
 

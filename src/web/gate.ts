@@ -30,11 +30,11 @@ export const closedGate: Gate = { kind: 'closed', verdict: () => Promise.resolve
 
 /** One token for all, compared in constant time. */
 export function tokenGate(token: string): Gate {
-  const wanted = digest(token);
+  const expected = digest(token);
   return {
     kind: 'token',
     verdict: (given) =>
-      Promise.resolve(given !== undefined && timingSafeEqual(digest(given), wanted) ? 'allowed' : 'unknown'),
+      Promise.resolve(given !== undefined && timingSafeEqual(digest(given), expected) ? 'allowed' : 'unknown'),
   };
 }
 
@@ -47,7 +47,7 @@ const MAX_REMEMBERED = 1_000;
 const MAX_ASKED_AT_ONCE = 50;
 const TIMEOUT_MS = 10_000;
 
-interface Reviewed {
+interface AuthenticatedUser {
   readonly user: string;
   readonly uid: string | undefined;
   readonly groups: readonly string[];
@@ -60,8 +60,8 @@ interface Reviewed {
  * for the API server's own paths. Needs the rights of `system:auth-delegator`. Refuses if the cluster cannot be asked.
  */
 export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gate {
-  const reviews = new Remembered<Reviewed | 'unknown'>(clock);
-  const answers = new Remembered<boolean>(clock);
+  const reviews = new RequestCache<AuthenticatedUser | 'unknown'>(clock);
+  const answers = new RequestCache<boolean>(clock);
   return {
     kind: 'cluster',
     async verdict(token, access, path) {
@@ -79,7 +79,7 @@ export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gat
         const verb = access === 'read' ? 'get' : 'update';
         const may = await answers.get(
           `${id} ${verb} ${path}`,
-          () => mayAccess(client, who, verb, path),
+          () => isAuthorized(client, who, verb, path),
           (allowed) => (allowed ? ALLOWED_MS : REFUSED_MS),
         );
         return may ? 'allowed' : 'refused';
@@ -90,7 +90,7 @@ export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gat
   };
 }
 
-async function review(api: ApiClient, token: string): Promise<Reviewed | 'unknown'> {
+async function review(api: ApiClient, token: string): Promise<AuthenticatedUser | 'unknown'> {
   const { status } = await post(api, '/apis/authentication.k8s.io/v1/tokenreviews', {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenReview',
@@ -98,13 +98,13 @@ async function review(api: ApiClient, token: string): Promise<Reviewed | 'unknow
   });
   const { authenticated, user } = status as {
     readonly authenticated?: boolean;
-    readonly user?: Partial<Omit<Reviewed, 'user'>> & { readonly username?: string };
+    readonly user?: Partial<Omit<AuthenticatedUser, 'user'>> & { readonly username?: string };
   };
   if (authenticated !== true || user?.username === undefined) return 'unknown';
   return { user: user.username, uid: user.uid, groups: user.groups ?? [], extra: user.extra ?? {} };
 }
 
-async function mayAccess(api: ApiClient, who: Reviewed, verb: string, path: string): Promise<boolean> {
+async function isAuthorized(api: ApiClient, who: AuthenticatedUser, verb: string, path: string): Promise<boolean> {
   const { status } = await post(api, '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
@@ -114,14 +114,14 @@ async function mayAccess(api: ApiClient, who: Reviewed, verb: string, path: stri
 }
 
 async function post(api: ApiClient, path: string, body: object): Promise<{ readonly status: object }> {
-  const answer = await api.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
-  if (answer.status !== 200 && answer.status !== 201) throw new Error(`Cannot ask ${path}: ${answer.status}`);
-  const { status } = JSON.parse(answer.body.toString()) as { readonly status?: unknown };
+  const response = await api.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
+  if (response.status !== 200 && response.status !== 201) throw new Error(`Cannot ask ${path}: ${response.status}`);
+  const { status } = JSON.parse(response.body.toString()) as { readonly status?: unknown };
   return { status: typeof status === 'object' && status !== null ? status : {} };
 }
 
 /** Caches answers for a while; concurrent identical questions are asked once. */
-class Remembered<T> {
+class RequestCache<T> {
   readonly #clock: Clock;
   readonly #answers = new Map<string, { readonly answer: Promise<T>; until: number }>();
   #asking = 0;

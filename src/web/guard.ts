@@ -17,25 +17,25 @@ export const WRITE_HEADER = 'x-watchchain';
  * address. Writes must come from our own origin, as JSON, and with {@link WRITE_HEADER}.
  */
 export function createGuard({ hosts }: GuardOptions): Guard {
-  const ours = new Set(hosts.map((host) => host.toLowerCase()));
+  const own = new Set(hosts.map((host) => host.toLowerCase()));
   return (request) => {
     const host = request.headers.get('host') ?? '';
     const name = hostname(host);
-    if (name === undefined || !(name === 'localhost' || ours.has(name) || isIP(name) !== 0)) {
+    if (name === undefined || !(name === 'localhost' || own.has(name) || isIP(name) !== 0)) {
       return {
         status: 421,
         problem: `unknown host name ${JSON.stringify((name ?? host).slice(0, 100))}: see [web] hosts`,
       };
     }
-    return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) ? undefined : strangeWrite(request, host, ours);
+    return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) ? undefined : crossSiteWriteProblem(request, host, own);
   };
 }
 
-function strangeWrite(request: Request, host: string, ours: ReadonlySet<string>): ReturnType<Guard> {
+function crossSiteWriteProblem(request: Request, host: string, own: ReadonlySet<string>): ReturnType<Guard> {
   const origin = request.headers.get('origin');
   const site = request.headers.get('sec-fetch-site');
-  const isStrange = origin !== null && !isOwnOrigin(origin, host, ours);
-  if (isStrange || (site !== null && site !== 'same-origin' && site !== 'none')) {
+  const isCrossSite = origin !== null && !isOwnOrigin(origin, host, own);
+  if (isCrossSite || (site !== null && site !== 'same-origin' && site !== 'none')) {
     return { status: 403, problem: 'the request comes from another site' };
   }
   if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) {
@@ -53,8 +53,8 @@ function hostname(host: string): string | undefined {
 }
 
 /** A proxy may have replaced `Host`: then the origin must be one of the configured names. */
-function isOwnOrigin(origin: string, host: string, ours: ReadonlySet<string>): boolean {
+function isOwnOrigin(origin: string, host: string, own: ReadonlySet<string>): boolean {
   if (!URL.canParse(origin)) return false;
   const url = new URL(origin);
-  return url.host === host || ours.has(url.hostname);
+  return url.host === host || own.has(url.hostname);
 }

@@ -2,9 +2,9 @@
 import { deadLetters } from './dead-letter-routes.ts';
 import { fragments } from './page.ts';
 import type { LetterRow, LiveModel } from './page-model.ts';
-import type { PodDesk } from './pods/pod-desk.ts';
-import { PodBoard } from './pods/pod-rows.ts';
-import type { Outlook } from './outlook.ts';
+import type { PodQueries } from './pods/pod-queries.ts';
+import { PodTable } from './pods/pod-rows.ts';
+import type { ServiceView } from './service-view.ts';
 import type { DeadLetter } from '../store/store.ts';
 
 /** How long what one viewer has fetched is fresh enough for the others. */
@@ -21,21 +21,21 @@ interface Latest {
 
 /** Reads at most once a second, and only when somebody asks. */
 export class LiveModels {
-  readonly #outlook: Outlook;
-  readonly #desk: PodDesk;
-  readonly #board: PodBoard;
+  readonly #service: ServiceView;
+  readonly #podQueries: PodQueries;
+  readonly #podTable: PodTable;
   #latest: Latest | undefined;
 
-  constructor(outlook: Outlook, desk: PodDesk) {
-    this.#outlook = outlook;
-    this.#desk = desk;
-    this.#board = new PodBoard(outlook, desk);
+  constructor(service: ServiceView, podQueries: PodQueries) {
+    this.#service = service;
+    this.#podQueries = podQueries;
+    this.#podTable = new PodTable(service, podQueries);
   }
 
   /** For a page, which fetches the newest state once it is loaded: may be a few seconds old, while a new read is under way. */
   async soon(): Promise<LiveModel> {
     const before = this.#latest;
-    const isRecent = before !== undefined && before.at + RECENT_MS > this.#outlook.clock.monotonic();
+    const isRecent = before !== undefined && before.at + RECENT_MS > this.#service.clock.monotonic();
     const { model } = this.#current();
     return isRecent ? before.model : model;
   }
@@ -48,7 +48,7 @@ export class LiveModels {
   }
 
   #current(): Latest {
-    const now = this.#outlook.clock.monotonic();
+    const now = this.#service.clock.monotonic();
     if (this.#latest !== undefined && this.#latest.at + FRESH_MS > now) return this.#latest;
     const latest: Latest = { model: this.#read(), at: now };
     latest.model.catch(() => (this.#latest = undefined));
@@ -57,19 +57,19 @@ export class LiveModels {
   }
 
   async #read(): Promise<LiveModel> {
-    const outlook = this.#outlook;
-    const store = outlook.store();
+    const service = this.#service;
+    const store = service.store();
     const [balances = [], letters, pods] = await Promise.all([
       store?.balances(),
-      deadLetters(outlook, letterRowOf),
+      deadLetters(service, letterRowOf),
       // A standby knows no pods: an empty list would be a lie.
-      this.#desk.isWatching && store !== undefined ? this.#board.rows() : undefined,
+      this.#podQueries.isWatching && store !== undefined ? this.#podTable.rows() : undefined,
     ]);
     return {
-      health: outlook.health(),
+      health: service.health(),
       balances,
       deadLetters: letters,
-      receivers: outlook.receivers(),
+      receivers: service.receivers(),
       pods,
     };
   }

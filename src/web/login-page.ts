@@ -6,7 +6,7 @@ import type { WebConfig } from '../config/config.ts';
 import { head, type Html } from './html.ts';
 import { linkBase } from './link-base.ts';
 import type { Route, RouteParts } from './route.ts';
-import type { CookiePlace } from './sessions.ts';
+import type { CookieScope } from './sessions.ts';
 
 /** The form uses POST, so that without the script, or before it is loaded, a browser does not put the token into the address. */
 export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
@@ -22,14 +22,14 @@ export function loginPage(base: string, verdict: 'unknown' | 'refused'): Html {
             /></label>
             <button>Show</button>
           </form>
-          <p class="quiet" id="live" role="status">${verdict === 'refused' ? REFUSED : ASKED}</p>
+          <p class="quiet" id="live" role="status">${verdict === 'refused' ? REFUSED : PROMPT}</p>
           <noscript><p class="notice">Logging in needs JavaScript.</p></noscript>
         </main>
       </body>
     </html>`;
 }
 
-const ASKED = 'A bearer token of this service, or of the cluster.';
+const PROMPT = 'A bearer token of this service, or of the cluster.';
 const REFUSED = 'Your login may not see this, or the cluster cannot be asked whether it may. Use another token?';
 
 const credentials = z.strictObject({ token: z.string().min(1).max(8_192) });
@@ -42,7 +42,7 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
     access: 'open',
     summary: 'Exchanges a token for a cookie that is valid for eight hours.',
     body: z.toJSONSchema(credentials),
-    answer: async (c) => {
+    handle: async (c) => {
       const given = credentials.safeParse(await c.req.json().catch(() => undefined));
       if (!given.success) return c.json({ error: 'the token is missing' }, 400);
       const { token } = given.data;
@@ -50,7 +50,7 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
       if (verdict === 'unknown') return c.json({ error: 'this token is not valid' }, 401);
       if (verdict === 'refused')
         return c.json({ error: 'it may not see this, or the cluster cannot be asked whether it may' }, 403);
-      c.header('set-cookie', sessions.begin(token, cookiePlace(c, settings)));
+      c.header('set-cookie', sessions.begin(token, cookieScope(c, settings)));
       return c.body(null, 204);
     },
   };
@@ -63,14 +63,14 @@ export function logoutRoute({ sessions, settings }: Pick<RouteParts, 'sessions' 
     path: '/logout',
     access: 'open',
     summary: 'Ends the session of the cookie.',
-    answer: (c) => {
-      c.header('set-cookie', sessions.end(c.req.raw.headers, cookiePlace(c, settings)));
+    handle: (c) => {
+      c.header('set-cookie', sessions.end(c.req.raw.headers, cookieScope(c, settings)));
       return c.body(null, 204);
     },
   };
 }
 
-function cookiePlace(c: Context, { basePath }: WebConfig): CookiePlace {
+function cookieScope(c: Context, { basePath }: WebConfig): CookieScope {
   // A chain of proxies writes a list: the first is what the browser used.
   const [scheme] = c.req.header('x-forwarded-proto')?.split(',') ?? [];
   return { path: linkBase(c, basePath) || '/', secure: scheme?.trim().toLowerCase() === 'https' };

@@ -1,14 +1,14 @@
 /** The OpenAPI document, generated from the table of routes, so that it has exactly these. */
 import { VERSION } from '../version.ts';
-import { answers } from './answers.ts';
+import { responseSchemas } from './response-schemas.ts';
 import { WRITE_HEADER } from './guard.ts';
 import type { Route } from './route.ts';
 
 export function openApi(routes: readonly Route[], basePath: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const route of routes) {
-    const place = route.path.replaceAll(/:(\w+)/g, '{$1}');
-    (paths[place] ??= {})[route.method.toLowerCase()] = operation(route);
+    const pathTemplate = route.path.replaceAll(/:(\w+)/g, '{$1}');
+    (paths[pathTemplate] ??= {})[route.method.toLowerCase()] = operation(route);
   }
   return {
     openapi: '3.1.0',
@@ -20,19 +20,24 @@ export function openApi(routes: readonly Route[], basePath: string): object {
   };
 }
 
-function operation({ method, path, access, summary, query = {}, body, answers: answered }: Route): object {
-  const inPath = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({ name, in: 'path', required: true, schema: TEXT }));
-  const inQuery = Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema }));
+function operation({ method, path, access, summary, query = {}, body, responseSchema: answered }: Route): object {
+  const pathParameters = [...path.matchAll(/:(\w+)/g)].map(([, name]) => ({
+    name,
+    in: 'path',
+    required: true,
+    schema: TEXT,
+  }));
+  const queryParameters = Object.entries(query).map(([name, schema]) => ({ name, in: 'query', schema }));
   return {
     summary,
-    parameters: [...inPath, ...inQuery, ...(method === 'POST' ? [WRITE] : [])],
+    parameters: [...pathParameters, ...queryParameters, ...(method === 'POST' ? [WRITE] : [])],
     ...(access === 'read' || access === 'write' ? {} : { security: [] }),
     ...(body === undefined ? {} : { requestBody: { required: true, content: json(body) } }),
     responses: {
       ...(answered === undefined ? {} : { '200': { description: 'The requested data.', content: json(answered) } }),
       default: {
         description: 'An error; as a line of text if it does not come from this endpoint itself.',
-        content: json(answers.error),
+        content: json(responseSchemas.error),
       },
     },
   };

@@ -2,7 +2,7 @@
 import { html } from 'hono/html';
 import { agoOf, timeOf, withArrows, type Html } from './html.ts';
 import type { LiveModel } from './page-model.ts';
-import type { Finding } from './pods/board.ts';
+import type { Finding } from './pods/findings.ts';
 import type { PodRow } from './pods/pod-rows.ts';
 import { visible } from './text.ts';
 

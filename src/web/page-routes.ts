@@ -7,13 +7,13 @@ import type { Html } from './html.ts';
 import { linkBase } from './link-base.ts';
 import { LiveModels } from './live-models.ts';
 import { pageEnd, pageFailure, pageSections, pageTop } from './page.ts';
-import type { PodDesk } from './pods/pod-desk.ts';
+import type { PodQueries } from './pods/pod-queries.ts';
 import type { Route, RouteParts } from './route.ts';
 import { propertiesOf } from './schemas.ts';
 import { streamed } from './streamed.ts';
 
-export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
-  const live = new LiveModels(parts.outlook, desk);
+export function pageRoutes(parts: RouteParts, podQueries: PodQueries): readonly Route[] {
+  const live = new LiveModels(parts.service, podQueries);
   return [
     {
       method: 'GET',
@@ -21,21 +21,21 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
       access: 'read',
       summary: 'The page.',
       query: propertiesOf(changesQuery),
-      answer: (c) => streamed(c, pageOf(c, parts, live)),
+      handle: (c) => streamed(c, pageOf(c, parts, live)),
     },
     {
       method: 'GET',
       path: '/fragments',
       access: 'read',
       summary: 'The sections of the page except the changes, as HTML.',
-      answer: async (c) => c.html(await live.fragments()),
+      handle: async (c) => c.html(await live.fragments()),
     },
     {
       method: 'GET',
       path: '/assets/:name',
       access: 'open',
       summary: 'Assets of the page.',
-      answer: (c) => {
+      handle: (c) => {
         const asset = parts.assets.get(c.req.param('name') ?? '');
         return asset === undefined ? c.notFound() : c.body(asset.body, 200, { 'content-type': asset.type });
       },
@@ -46,23 +46,23 @@ export function pageRoutes(parts: RouteParts, desk: PodDesk): readonly Route[] {
 /** Query and access are checked before; later failures are shown on the page. */
 async function* pageOf(
   c: Context,
-  { outlook, sessions, settings }: RouteParts,
+  { service, sessions, settings }: RouteParts,
   live: LiveModels,
 ): AsyncGenerator<Html> {
   const base = linkBase(c, settings.basePath);
   const isLoggedIn = sessions.tokenOfSession(c.req.raw.headers) !== undefined;
-  yield pageTop({ cluster: outlook.clusterName() ?? 'connecting', health: outlook.health(), base, isLoggedIn });
+  yield pageTop({ cluster: service.clusterName() ?? 'connecting', health: service.health(), base, isLoggedIn });
   try {
     const parsed = changesQuery.safeParse(c.req.query());
-    const isRunning = outlook.store() !== undefined;
+    const isRunning = service.store() !== undefined;
     const query = parsed.success ? parsed.data : changesQuery.parse({});
     const [{ changes, problem: queryProblem }, model] = await Promise.all([
-      parsed.success ? newest(outlook, query) : { changes: [], problem: firstProblem(parsed.error) },
+      parsed.success ? newest(service, query) : { changes: [], problem: firstProblem(parsed.error) },
       live.soon(),
     ]);
     yield pageSections({ ...model, base, query, queryProblem, changes: isRunning ? changes : undefined });
   } catch (thrown) {
-    outlook.log.error('Cannot render a page', { path: c.req.path, error: toError(thrown).message });
+    service.log.error('Cannot render a page', { path: c.req.path, error: toError(thrown).message });
     yield pageFailure();
   }
   yield pageEnd(base);

@@ -4,22 +4,22 @@ import { nameOf, type Health } from '../health.ts';
 import type { Route, RouteParts } from './route.ts';
 
 /** Paths that begin with `/-/` are kubernetes-event-exporter's names for the same. */
-export function probeRoutes({ outlook }: Pick<RouteParts, 'outlook'>): readonly Route[] {
+export function probeRoutes({ service }: Pick<RouteParts, 'service'>): readonly Route[] {
   return [
     ...['/livez', '/-/healthy'].map((path): Route => {
-      return { method: 'GET', path, access: 'probe', summary: 'The process responds.', answer: (c) => c.text('ok\n') };
+      return { method: 'GET', path, access: 'probe', summary: 'The process responds.', handle: (c) => c.text('ok\n') };
     }),
     ...['/readyz', '/healthz', '/-/ready'].map((path): Route => {
       const summary = 'Every scope is watched, or named as degraded.';
-      return { method: 'GET', path, access: 'probe', summary, answer: (c) => readiness(c, outlook.health()) };
+      return { method: 'GET', path, access: 'probe', summary, handle: (c) => readiness(c, service.health()) };
     }),
     {
       method: 'GET',
       path: '/metrics',
       access: 'probe',
       summary: 'For Prometheus.',
-      answer: async (c) => {
-        const { registry } = outlook.metrics;
+      handle: async (c) => {
+        const { registry } = service.metrics;
         return c.body(await registry.metrics(), 200, { 'content-type': registry.contentType });
       },
     },

@@ -4,7 +4,7 @@ import type { WebConfig } from '../config/config.ts';
 import type { Asset } from './assets.ts';
 import type { Feed } from './feed.ts';
 import type { Access, Gate } from './gate.ts';
-import type { Outlook } from './outlook.ts';
+import type { ServiceView } from './service-view.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface Route {
@@ -19,13 +19,13 @@ export interface Route {
   /** JSON Schema of the body, for /openapi.json. */
   readonly body?: object;
   /** JSON Schema of the 200 response, if that is JSON, for /openapi.json. */
-  readonly answers?: object;
-  readonly answer: (context: Context) => Response | Promise<Response>;
+  readonly responseSchema?: object;
+  readonly handle: (context: Context) => Response | Promise<Response>;
 }
 
 /** What the routes need for their answers. */
 export interface RouteParts {
-  readonly outlook: Outlook;
+  readonly service: ServiceView;
   readonly settings: WebConfig;
   readonly assets: ReadonlyMap<string, Asset>;
   readonly feed: Feed;

@@ -6,27 +6,27 @@ import { loginRoute, logoutRoute } from './login-page.ts';
 import { openApi } from './open-api.ts';
 import { pageRoutes } from './page-routes.ts';
 import { probeRoutes } from './probes.ts';
-import { PodDesk } from './pods/pod-desk.ts';
+import { PodQueries } from './pods/pod-queries.ts';
 import { podRoutes } from './pods/pod-routes.ts';
 import type { Route, RouteParts } from './route.ts';
 
 export function routesOf(parts: RouteParts): readonly Route[] {
-  const desk = new PodDesk(parts.outlook, parts.settings);
+  const podQueries = new PodQueries(parts.service, parts.settings);
   const routes: Route[] = [
     ...probeRoutes(parts),
-    ...pageRoutes(parts, desk),
+    ...pageRoutes(parts, podQueries),
     loginRoute(parts),
     logoutRoute(parts),
     ...changeRoutes(parts),
     ...deadLetterRoutes(parts),
-    ...podRoutes(parts, desk),
+    ...podRoutes(parts, podQueries),
     configRoute(parts),
     {
       method: 'GET',
       path: '/openapi.json',
       access: 'read',
       summary: 'This table.',
-      answer: (c) => c.json(openApi(routes, parts.settings.basePath)),
+      handle: (c) => c.json(openApi(routes, parts.settings.basePath)),
     },
   ];
   return routes;

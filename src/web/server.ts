@@ -10,7 +10,7 @@ import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate }
 import type { WebConfig } from '../config/config.ts';
 import { addExporterMetrics } from '../exporter-metrics.ts';
 import { collectProcessMetrics } from '../metrics.ts';
-import type { Outlook } from './outlook.ts';
+import type { ServiceView } from './service-view.ts';
 import { routesOf } from './routes.ts';
 import { Sessions } from './sessions.ts';
 
@@ -23,7 +23,7 @@ export interface Web {
 export interface WebOptions {
   /** `host:port`, `:port`, or `[::1]:port`; port 0 lets the system pick. */
   readonly listen: string;
-  readonly outlook: Outlook;
+  readonly service: ServiceView;
   readonly settings: WebConfig;
 }
 
@@ -44,14 +44,14 @@ const CLOSED =
   'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or a loopback address';
 
 /** Does not throw if the address is taken or refused: logs a line, and the service goes on without. */
-export async function startWeb({ listen: at, outlook, settings }: WebOptions): Promise<Web> {
-  const { metrics, clock, log } = outlook;
+export async function startWeb({ listen: at, service, settings }: WebOptions): Promise<Web> {
+  const { metrics, clock, log } = service;
   collectProcessMetrics(metrics);
   if (settings.exporterMetrics !== undefined) addExporterMetrics(metrics, settings.exporterMetrics);
-  const gate = gateFor(at, settings, outlook);
-  const feed = new Feed({ ...outlook, store: () => outlook.store() });
+  const gate = gateFor(at, settings, service);
+  const feed = new Feed({ ...service, store: () => service.store() });
   const sessions = new Sessions(clock);
-  const routes = routesOf({ outlook, settings, assets: await loadAssets(), feed, gate, sessions });
+  const routes = routesOf({ service, settings, assets: await loadAssets(), feed, gate, sessions });
   const app = createWebApp({ routes, settings, gate, sessions, log });
   const server = createServer(LIMITS, getRequestListener(app.fetch, NAMELESS) as RequestListener);
   server.maxConnections = MAX_CONNECTIONS;
@@ -81,9 +81,9 @@ export async function startWeb({ listen: at, outlook, settings }: WebOptions): P
 }
 
 /** A token comes first, then the cluster, then `open`, if configured; otherwise loopback is open, any other address closed. */
-function gateFor(at: string, { token, clusterAccess, open }: WebConfig, outlook: Outlook): Gate {
+function gateFor(at: string, { token, clusterAccess, open }: WebConfig, service: ServiceView): Gate {
   if (token !== undefined) return tokenGate(token);
-  if (clusterAccess) return clusterGate(() => outlook.api(), outlook.clock);
+  if (clusterAccess) return clusterGate(() => service.api(), service.clock);
   if (open) return openGate;
   return isLoopback(parseListen(at).host) ? loopbackGate : closedGate;
 }

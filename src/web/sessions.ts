@@ -10,7 +10,7 @@ const LASTS_MS = 8 * 3_600_000;
 const MAX_SESSIONS = 100;
 
 /** Where the cookie is valid. */
-export interface CookiePlace {
+export interface CookieScope {
   readonly path: string;
   /** For https only. */
   readonly secure: boolean;
@@ -25,18 +25,18 @@ export class Sessions {
   }
 
   /** The `Set-Cookie` that represents the token from now on, for eight hours or until the process ends. */
-  begin(token: string, place: CookiePlace): string {
+  begin(token: string, scope: CookieScope): string {
     const id = randomBytes(32).toString('base64url');
     const [oldest] = this.#tokens.keys();
     if (this.#tokens.size >= MAX_SESSIONS && oldest !== undefined) this.#tokens.delete(oldest);
     this.#tokens.set(id, { token, until: this.#clock.monotonic() + LASTS_MS });
-    return cookie(id, LASTS_MS, place);
+    return cookie(id, LASTS_MS, scope);
   }
 
   /** Ends the session. Returns the `Set-Cookie` that removes the cookie. */
-  end(headers: Headers, place: CookiePlace): string {
+  end(headers: Headers, scope: CookieScope): string {
     for (const id of idsIn(headers)) this.#tokens.delete(id);
-    return cookie('', 0, place);
+    return cookie('', 0, scope);
   }
 
   /** The bearer token, or else that of the session. */
@@ -56,6 +56,6 @@ function idsIn(headers: Headers): readonly string[] {
   return [...(headers.get('cookie') ?? '').matchAll(SESSION)].map(([, id = '']) => id);
 }
 
-function cookie(value: string, lastsMs: number, { path, secure }: CookiePlace): string {
+function cookie(value: string, lastsMs: number, { path, secure }: CookieScope): string {
   return `${COOKIE}=${value}; Path=${path}; HttpOnly; SameSite=Strict; Max-Age=${lastsMs / 1000}${secure ? '; Secure' : ''}`;
 }

@@ -12,7 +12,7 @@ const ALIVE_EVERY_MS = 15_000;
 
 const ALIVE = new TextEncoder().encode('event: alive\ndata: \n\n');
 /** The viewer's changes are from another state, such as one in memory: their ids mean nothing here. */
-const ANEW = new TextEncoder().encode('event: anew\ndata: \n\n');
+const RESET = new TextEncoder().encode('event: anew\ndata: \n\n');
 
 export interface StreamParts {
   readonly clock: Clock;
@@ -28,12 +28,12 @@ export interface StreamParts {
 }
 
 /** Runs until the viewer leaves, is too slow or loses access, or the service stops. A change may come twice, but none is lost. */
-export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promise<void> {
+export async function streamChanges(stream: SSEStreamingApi, parts: StreamParts): Promise<void> {
   const { clock, feed, store, filter, after, isAllowed, cut } = parts;
   const over = new AbortController();
   stream.onAbort(() => over.abort());
   const send = sender(stream, over, cut);
-  const leave = await feed.follow(filter, send);
+  const leave = await feed.subscribe(filter, send);
   try {
     const missed = after === undefined ? undefined : await missedSince(after, store, filter);
     if (missed !== undefined) send(missed);
@@ -48,7 +48,7 @@ export async function follow(stream: SSEStreamingApi, parts: StreamParts): Promi
 
 async function missedSince(after: number, store: Store, filter: ChangesFilter): Promise<Uint8Array | undefined> {
   const [newest] = await store.history({ newestFirst: true, limit: 1 });
-  return after > (newest?.id ?? 0) ? ANEW : messageOf(store, { ...filter, afterId: after });
+  return after > (newest?.id ?? 0) ? RESET : messageOf(store, { ...filter, afterId: after });
 }
 
 /** Sends without waiting; cuts off a viewer that does not read. */

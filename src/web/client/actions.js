@@ -4,7 +4,7 @@ import { showTimes } from './times.js';
 /** The headers that the server requires for a write. */
 const JSON_WRITE = { 'content-type': 'application/json', 'x-watchchain': 'page' };
 
-/** @typedef {{ base: string, say: (text: string) => void }} Surroundings */
+/** @typedef {{ base: string, announce: (text: string) => void }} PageContext */
 
 /**
  * @param {string} path
@@ -16,31 +16,35 @@ function post(path, body) {
 
 /**
  * @param {HTMLButtonElement} button
- * @param {Surroundings & { done: () => void }} surroundings
+ * @param {PageContext & { done: () => void }} page
  */
-export async function act(button, surroundings) {
+export async function handleAction(button, page) {
   const { replay, discard, ack, events, logout } = button.dataset;
-  if (logout !== undefined) return logOut(surroundings);
-  if (events !== undefined) return showEvents(events, surroundings);
-  if (ack !== undefined) return change(button, '/api/alerts/ack', ack, surroundings);
-  if (replay !== undefined) return change(button, '/api/dead-letters/replay', Number(replay), surroundings);
+  if (logout !== undefined) return logOut(page);
+  if (events !== undefined) return showEvents(events, page);
+  if (ack !== undefined) return postChange(button, '/api/alerts/ack', ack, page);
+  if (replay !== undefined) return postChange(button, '/api/dead-letters/replay', Number(replay), page);
   if (discard !== undefined && confirm(`Discard dead letter ${discard}? This cannot be undone.`))
-    return change(button, '/api/dead-letters/discard', Number(discard), surroundings);
+    return postChange(button, '/api/dead-letters/discard', Number(discard), page);
 }
 
 /**
  * @param {HTMLButtonElement} button
  * @param {string} path
  * @param {string | number} id
- * @param {Surroundings & { done: () => void }} surroundings
+ * @param {PageContext & { done: () => void }} page
  */
-async function change(button, path, id, { base, say, done }) {
+async function postChange(button, path, id, { base, announce, done }) {
   // Not `disabled`, which would take the focus away from keyboard users.
   if (button.ariaDisabled === 'true') return;
   button.ariaDisabled = 'true';
   try {
-    const answer = await post(base + path, { ids: [id] });
-    say(answer.ok ? `${button.getAttribute('aria-label')}: ${await outcomeOf(answer, id)}` : await reasonOf(answer));
+    const response = await post(base + path, { ids: [id] });
+    announce(
+      response.ok
+        ? `${button.getAttribute('aria-label')}: ${await outcomeOf(response, id)}`
+        : await errorTextOf(response),
+    );
   } finally {
     button.ariaDisabled = null;
   }
@@ -49,17 +53,17 @@ async function change(button, path, id, { base, say, done }) {
 
 /**
  * Somebody else may have been faster.
- * @param {Response} answer
+ * @param {Response} response
  * @param {string | number} id
  */
-async function outcomeOf(answer, id) {
-  const { ids } = await answer.json();
+async function outcomeOf(response, id) {
+  const { ids } = await response.json();
   return ids.includes(id) ? 'done' : 'nothing to do, it was already gone';
 }
 
 /**
  * @param {string} pod `namespace/name`
- * @param {Surroundings} surroundings
+ * @param {PageContext} page
  */
 async function showEvents(pod, { base }) {
   const dialog = document.createElement('dialog');
@@ -76,22 +80,22 @@ async function showEvents(pod, { base }) {
   dialog.append(title, element('p', 'Asking the cluster'), close);
   document.body.append(dialog);
   dialog.showModal();
-  const asked = eventsAt(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
-  dialog.querySelector('p')?.replaceWith(await asked.catch(() => element('p', 'Cannot reach the service')));
+  const content = fetchEvents(`${base}/events/${pod.split('/').map(encodeURIComponent).join('/')}`);
+  dialog.querySelector('p')?.replaceWith(await content.catch(() => element('p', 'Cannot reach the service')));
   showTimes(dialog);
 }
 
 /** @param {string} path */
-async function eventsAt(path) {
-  const answer = await fetch(path);
-  if (answer.ok) return eventsTable(await answer.json());
-  return element('p', await reasonOf(answer));
+async function fetchEvents(path) {
+  const response = await fetch(path);
+  if (response.ok) return eventsTable(await response.json());
+  return element('p', await errorTextOf(response));
 }
 
-/** Falls back to the status, as the gate and proxies do not answer in JSON. @param {Response} answer @returns {Promise<string>} */
-async function reasonOf(answer) {
-  const status = `The request failed: ${answer.status}`;
-  const { error = status } = await answer.json().catch(() => ({}));
+/** Falls back to the status, as the gate and proxies do not answer in JSON. @param {Response} response @returns {Promise<string>} */
+async function errorTextOf(response) {
+  const status = `The request failed: ${response.status}`;
+  const { error = status } = await response.json().catch(() => ({}));
   return error;
 }
 
@@ -129,31 +133,31 @@ function eventsTable(events) {
  * @param {string} text
  */
 function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
+  const node = document.createElement(name);
+  node.textContent = text;
+  return node;
 }
 
 /**
  * @param {HTMLFormElement} form
- * @param {Surroundings} surroundings
+ * @param {PageContext} page
  */
-export async function logIn(form, { base, say }) {
+export async function logIn(form, { base, announce }) {
   const token = new FormData(form).get('token');
-  const answer = await post(`${base}/login`, { token });
-  if (answer.ok) location.reload();
-  else say(NOT_IN[answer.status] ?? `Could not log in: ${answer.status}`);
+  const response = await post(`${base}/login`, { token });
+  if (response.ok) location.reload();
+  else announce(LOGIN_ERRORS[response.status] ?? `Could not log in: ${response.status}`);
 }
 
-/** @param {Surroundings} surroundings */
-async function logOut({ base, say }) {
-  const answer = await post(`${base}/logout`, {});
-  if (answer.ok) location.reload();
-  else say(`Could not log out: ${answer.status}`);
+/** @param {PageContext} page */
+async function logOut({ base, announce }) {
+  const response = await post(`${base}/logout`, {});
+  if (response.ok) location.reload();
+  else announce(`Could not log out: ${response.status}`);
 }
 
 /** @type {Readonly<Record<number, string>>} */
-const NOT_IN = {
+const LOGIN_ERRORS = {
   401: 'This token is not valid',
   403: 'This token may not see this, or the cluster cannot be asked whether it may',
 };

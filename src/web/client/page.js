@@ -1,5 +1,5 @@
 /** Keeps the server-rendered page fresh: times in the viewer's zone, changes as they happen, buttons. */
-import { act, logIn } from './actions.js';
+import { handleAction, logIn } from './actions.js';
 import { showTimes } from './times.js';
 
 /**
@@ -12,27 +12,27 @@ import { showTimes } from './times.js';
 
 const MAX_LISTED = 500;
 /** Between two fetches of the sections that are refreshed. */
-const FRESHEN_MS = 3_000;
+const REFRESH_MS = 3_000;
 /** Before a stream is requested again after another answer. */
-const AGAIN_MS = 5_000;
+const RECONNECT_MS = 5_000;
 /** The stream sends a sign of life every 15 s. */
-const SILENT_MS = 40_000;
+const SILENCE_TIMEOUT_MS = 40_000;
 /** For an answer: a dead network path must not hold one of the six connections per host. */
-const PATIENCE_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 20_000;
 /** The server's answer may be this old: fetched sooner, it would lack what has just happened. */
-const SETTLED_MS = 1_000;
+const MIN_REFRESH_DELAY_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
 const live = document.querySelector('#live');
 const list = document.querySelector('#change-list');
 const template = document.querySelector('template');
 
 /** @param {string} text */
-function say(text) {
+function announce(text) {
   if (live !== null) live.textContent = text;
 }
 
 /** Sets a text only if it differs: screen readers read it out each time. @param {Element | null} where @param {string} text */
-function sayOnce(where, text) {
+function announceOnce(where, text) {
   if (where !== null && where.textContent !== text) where.textContent = text;
 }
 
@@ -40,7 +40,7 @@ function sayOnce(where, text) {
  * Sets texts as text: nothing from the cluster is ever parsed as HTML.
  * @param {ShownChange} change
  */
-function itemOf(change) {
+function renderItem(change) {
   const item = template?.content.firstElementChild?.cloneNode(true);
   if (!(item instanceof HTMLElement)) return undefined;
   const slot = (/** @type {string} */ name) => item.querySelector(`[data-slot="${name}"]`);
@@ -80,7 +80,7 @@ function withArrows(text) {
 }
 
 /** @param {string} line */
-function lineOf(line) {
+function renderLine(line) {
   const span = document.createElement('span');
   span.textContent = line;
   if (/^(\+\+\+|---|@)/.test(line)) span.className = 'file';
@@ -100,17 +100,17 @@ function show(changes) {
   if (list === null) return;
   document.querySelector('#no-changes')?.remove();
   for (const change of changes) {
-    const item = itemOf(change);
+    const item = renderItem(change);
     const next = [...list.children].find((other) => idOf(other) <= change.id);
     if (item !== undefined && (next === undefined || idOf(next) !== change.id)) list.insertBefore(item, next ?? null);
   }
   if (list.childElementCount <= MAX_LISTED) return;
   while (list.childElementCount > MAX_LISTED) list.lastElementChild?.remove();
-  if (list.lastElementChild !== null) linkOlder(idOf(list.lastElementChild));
+  if (list.lastElementChild !== null) updateOlderLink(idOf(list.lastElementChild));
 }
 
 /** Lets the link lead to the changes removed from the end of the list. @param {number} oldest */
-function linkOlder(oldest) {
+function updateOlderLink(oldest) {
   const link = document.querySelector('#older');
   if (!(link instanceof HTMLAnchorElement)) return;
   const address = new URL(link.href);
@@ -134,11 +134,11 @@ function fetchFragments() {
   request.responseType = 'document';
   request.addEventListener('loadend', () => {
     if (request.status === 401) location.reload();
-    if (request.status !== 200) forgetState();
+    if (request.status !== 200) clearState();
     for (const section of request.responseXML?.querySelectorAll('[data-live]') ?? []) replace(section);
   });
   request.open('GET', `${base}/fragments`);
-  request.timeout = PATIENCE_MS;
+  request.timeout = REQUEST_TIMEOUT_MS;
   request.send();
 }
 
@@ -148,7 +148,7 @@ function replace(section) {
   const before = sent.get(section.id);
   if (old === null || before?.isEqualNode(section) === true) return;
   if (old.querySelector(':active') !== null) return;
-  const focus = old.contains(document.activeElement) ? placeOf(document.activeElement) : undefined;
+  const focus = old.contains(document.activeElement) ? selectorOf(document.activeElement) : undefined;
   sent.set(section.id, copyOf(section));
   const fresh = document.importNode(section, true);
   for (const open of old.querySelectorAll('details[open]')) {
@@ -157,23 +157,23 @@ function replace(section) {
   }
   showTimes(fresh);
   old.replaceWith(fresh);
-  if (focus !== undefined) controlAt(fresh, focus)?.focus({ preventScroll: true });
+  if (focus !== undefined) findControl(fresh, focus)?.focus({ preventScroll: true });
 }
 
 /** A selector that finds a button or a details line in the replaced section. @param {Element | null} control */
-function placeOf(control) {
+function selectorOf(control) {
   const holder = control?.closest('button, details');
   const [entry] = holder instanceof HTMLElement ? Object.entries(holder.dataset) : [];
   return entry === undefined ? undefined : `[data-${entry[0]}="${CSS.escape(entry[1] ?? '')}"]`;
 }
 
-/** @param {Element} section @param {string} place @returns {HTMLElement | null | undefined} */
-function controlAt(section, place) {
-  return section.querySelector(`button${place}, details${place} > summary`);
+/** @param {Element} section @param {string} selector @returns {HTMLElement | null | undefined} */
+function findControl(section, selector) {
+  return section.querySelector(`button${selector}, details${selector} > summary`);
 }
 
 /** The service's state is unknown until the next fetch. */
-function forgetState() {
+function clearState() {
   const state = document.querySelector('#state');
   if (state === null) return;
   state.textContent = 'unknown';
@@ -182,85 +182,85 @@ function forgetState() {
 }
 
 /** By `performance.now()`: the wall clock may be set back meanwhile. */
-let freshenAt = 0;
-let isPlanned = false;
+let refreshAt = 0;
+let isScheduled = false;
 /** Fetches soon, or once the last fetch is long enough ago. */
-function freshen() {
-  if (isPlanned) return;
-  isPlanned = true;
+function refresh() {
+  if (isScheduled) return;
+  isScheduled = true;
   setTimeout(
     () => {
-      isPlanned = false;
-      freshenAt = performance.now() + FRESHEN_MS;
+      isScheduled = false;
+      refreshAt = performance.now() + REFRESH_MS;
       fetchFragments();
     },
-    Math.max(SETTLED_MS, freshenAt - performance.now()),
+    Math.max(MIN_REFRESH_DELAY_MS, refreshAt - performance.now()),
   );
 }
 
 /** @type {EventSource | undefined} */
-let followed;
+let eventSource;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let silence;
+let silenceTimer;
 /** Browsers do not notice a connection that broke silently, such as while the machine slept or behind a proxy. */
-function hear() {
-  clearTimeout(silence);
-  silence = setTimeout(() => {
-    sayOnce(live, 'disconnected, reconnecting');
-    freshen();
-    follow();
-  }, SILENT_MS);
+function restartSilenceTimer() {
+  clearTimeout(silenceTimer);
+  silenceTimer = setTimeout(() => {
+    announceOnce(live, 'disconnected, reconnecting');
+    refresh();
+    connect();
+  }, SILENCE_TIMEOUT_MS);
 }
 
 /** Only while the page is visible: a browser has six connections per host, and the seventh tab would wait forever. */
-function follow() {
-  followed?.close();
-  clearTimeout(silence);
+function connect() {
+  eventSource?.close();
+  clearTimeout(silenceTimer);
   if (document.hidden) return;
-  hear();
+  restartSilenceTimer();
   // A fixed list needs the stream only for the other sections.
-  const isStill = list?.hasAttribute('data-still') === true;
-  const filters = new URLSearchParams(isStill ? '' : location.search);
+  const isStatic = list?.hasAttribute('data-still') === true;
+  const filters = new URLSearchParams(isStatic ? '' : location.search);
   const newest = list?.querySelector('[data-id]')?.getAttribute('data-id');
   // An empty list must also get what has come since it was rendered.
-  if (!isStill) filters.set('after', newest ?? '0');
-  const source = (followed = new EventSource(`${base}/api/changes?${filters.toString()}`));
+  if (!isStatic) filters.set('after', newest ?? '0');
+  const source = (eventSource = new EventSource(`${base}/api/changes?${filters.toString()}`));
   source.addEventListener('open', () => {
     // The page was rendered before there was anything to show, even the cluster's name.
     if (list?.hasAttribute('data-waiting') === true) location.reload();
-    else say('live');
+    else announce('live');
   });
   source.addEventListener('error', () => {
-    sayOnce(live, 'disconnected, reconnecting');
-    freshen();
+    announceOnce(live, 'disconnected, reconnecting');
+    refresh();
     // Browsers give up for good if the answer is not a stream: a proxy's 503 during a restart, or 401 after the session's end.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === followed && follow(), AGAIN_MS);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === eventSource && connect(), RECONNECT_MS);
   });
   source.addEventListener('alive', () => {
-    hear();
-    freshen();
+    restartSilenceTimer();
+    refresh();
   });
   source.addEventListener('anew', () => location.reload());
   source.addEventListener('changes', (event) => {
-    freshen();
-    if (isStill) return;
+    refresh();
+    if (isStatic) return;
     const { changes, truncated } = JSON.parse(event.data);
     show(changes);
-    if (truncated) sayOnce(document.querySelector('#more'), 'too many at once to show: reload to see all');
+    if (truncated) announceOnce(document.querySelector('#more'), 'too many at once to show: reload to see all');
   });
 }
 
 document.addEventListener('click', (event) => {
   const button = event.target instanceof Element ? event.target.closest('button') : null;
   if (button === null) return;
-  act(button, { base, say, done: freshen }).catch(() => say('Cannot reach the service'));
+  handleAction(button, { base, announce, done: refresh }).catch(() => announce('Cannot reach the service'));
 });
 
 document.addEventListener('submit', (event) => {
   if (!(event.target instanceof HTMLFormElement) || event.target.id !== 'login') return;
   event.preventDefault();
-  logIn(event.target, { base, say }).catch(() => say('Cannot reach the service'));
+  logIn(event.target, { base, announce }).catch(() => announce('Cannot reach the service'));
 });
 
 /** Colours a diff when it is opened. Few of hundreds are, with thousands of lines each: the others stay a single text. */
@@ -268,7 +268,7 @@ document.addEventListener(
   'toggle',
   ({ target }) => {
     const diff = target instanceof Element ? target.querySelector(':scope > [data-slot="diff"]') : null;
-    if (diff?.childElementCount === 0) diff.replaceChildren(...diff.textContent.split('\n').flatMap(lineOf));
+    if (diff?.childElementCount === 0) diff.replaceChildren(...diff.textContent.split('\n').flatMap(renderLine));
   },
   true,
 );
@@ -277,6 +277,6 @@ document.querySelector('#zone')?.replaceChildren('your zone');
 showTimes(document);
 setInterval(() => showTimes(document), 10_000);
 if (list !== null) {
-  follow();
-  document.addEventListener('visibilitychange', follow);
+  connect();
+  document.addEventListener('visibilitychange', connect);
 }

@@ -4,9 +4,9 @@ const today = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 const earlier = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 const relative = new Intl.RelativeTimeFormat(undefined, { style: 'narrow' });
 
-/** @param {ParentNode} within */
-export function showTimes(within) {
-  for (const time of within.querySelectorAll('time')) {
+/** @param {ParentNode} root */
+export function showTimes(root) {
+  for (const time of root.querySelectorAll('time')) {
     const at = new Date(time.dateTime);
     if (!Number.isNaN(at.getTime())) time.textContent = 'ago' in time.dataset ? ago(at) : clock(at);
   }

@@ -2,7 +2,7 @@
 import type { Store } from '../../store/store.ts';
 
 /** The key in the store. */
-const PLACE = ['web', 'acknowledged'] as const;
+const STATE_KEY = ['web', 'acknowledged'] as const;
 
 /** When each alert was read, milliseconds since the epoch, by id. */
 export type ReadTimes = ReadonlyMap<string, number>;
@@ -39,12 +39,12 @@ export class Acknowledged {
     // An earlier reader may finish later.
     const read = ids.map((id): [string, number] => [id, Math.max(now, before.get(id) ?? 0)]);
     const next = new Map([...kept, ...read]);
-    await this.#store.remember(...PLACE, Object.fromEntries(next));
+    await this.#store.remember(...STATE_KEY, Object.fromEntries(next));
     this.#times = Promise.resolve(next);
   }
 
   async #load(): Promise<ReadTimes> {
-    const stored = await this.#store.recall(...PLACE);
+    const stored = await this.#store.recall(...STATE_KEY);
     const entries = Object.entries(typeof stored === 'object' && stored !== null ? stored : {});
     return new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
   }

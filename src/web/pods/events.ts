@@ -14,9 +14,9 @@ const TIMEOUT_MS = 3_000;
 const EVENT = { group: '', kind: 'Event', resource: 'events', singular: 'event', shortNames: ['ev'] } as const;
 
 /** The answer of the cluster, or why there is none. */
-export type EventsAnswer = { readonly events: readonly Manifest[] } | { readonly problem: string };
+export type EventsResult = { readonly events: readonly Manifest[] } | { readonly problem: string };
 
-interface Asked {
+interface EventsQuery {
   readonly namespace: string;
   readonly pod?: string | undefined;
   /** The pod's, to leave out the Events of an earlier pod of the same name. */
@@ -24,11 +24,11 @@ interface Asked {
 }
 
 /** Oldest first, with secrets hidden by the rules. Never rejects. */
-export async function eventsOf(
+export async function fetchEvents(
   api: ApiClient | undefined,
-  { namespace, pod, uid }: Asked,
+  { namespace, pod, uid }: EventsQuery,
   rules: RedactConfig,
-): Promise<EventsAnswer> {
+): Promise<EventsResult> {
   if (api === undefined) return { problem: 'the cluster has not been reached yet' };
   const fields = [
     ...(pod === undefined ? [] : [`involvedObject.name=${pod}`]),
@@ -40,7 +40,7 @@ export async function eventsOf(
     const { status, body } = await api.request('GET', path, { query, timeoutMs: TIMEOUT_MS });
     if (status !== 200) return { problem: `the cluster answered ${status}` };
     const found = rows(JSON.parse(body.toString('utf8')) as Json, 'items');
-    const hidden = hider(rules);
+    const hidden = createEventRedactor(rules);
     return {
       events: found
         .map((event) => hidden(withoutManagers(event)))
@@ -57,7 +57,7 @@ function withoutManagers(event: JsonObject): Manifest {
 }
 
 /** Applies the rules for stored Events and those for Events quoted in alerts, as these Events went through neither. */
-function hider(rules: RedactConfig): (event: Manifest) => Manifest {
+function createEventRedactor(rules: RedactConfig): (event: Manifest) => Manifest {
   const redact = createRedactor(rules, randomBytes(32)).forKind(EVENT);
   const redacted = textRedactor(() => rules.envNames);
   return (event) => {

@@ -3,9 +3,9 @@ import type { Change } from '../../change.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
 import { managersIn } from '../../remarks.ts';
 import type { RecordedKind, Store } from '../../store/store.ts';
-import { shown } from '../changes.ts';
-import { inTurns } from '../turns.ts';
-import type { Finding } from './board.ts';
+import { toShownChange } from '../changes.ts';
+import { mapYielding } from '../map-yielding.ts';
+import type { Finding } from './findings.ts';
 
 export interface LastChange {
   /** Milliseconds since the epoch. */
@@ -25,15 +25,15 @@ export class LastChanges {
   async of(store: Store, findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
     const owners = new Map(findings.flatMap(({ owner }) => (owner === undefined ? [] : [[keyOf(owner), owner]])));
     const kinds = await store.kinds();
-    const asked = [...owners].slice(0, MAX_OWNERS);
-    const newest = await Promise.all(asked.map(([, owner]) => newestOf(store, kinds, owner)));
+    const shownOwners = [...owners].slice(0, MAX_OWNERS);
+    const newest = await Promise.all(shownOwners.map(([, owner]) => newestOf(store, kinds, owner)));
     const known = new Map<number, LastChange>();
     const byOwner = new Map<string, LastChange>();
-    await inTurns(newest.entries(), ([n, change]) => {
+    await mapYielding(newest.entries(), ([n, change]) => {
       if (change === undefined) return;
-      const last = this.#known.get(change.id) ?? inWords(change);
+      const last = this.#known.get(change.id) ?? describe(change);
       known.set(change.id, last);
-      byOwner.set(asked[n]?.[0] ?? '', last);
+      byOwner.set(shownOwners[n]?.[0] ?? '', last);
     });
     this.#known = known;
     return ({ owner }) => (owner === undefined ? undefined : byOwner.get(keyOf(owner)));
@@ -53,8 +53,8 @@ async function newestOf(store: Store, kinds: readonly RecordedKind[], owner: Own
   return newest;
 }
 
-function inWords(change: Change): LastChange {
-  const { what, action, by } = shown(change);
+function describe(change: Change): LastChange {
+  const { what, action, by } = toShownChange(change);
   const who = managersIn(by).join(', ');
   return { at: change.observedAt, what: what ?? action, who };
 }

@@ -6,12 +6,12 @@ import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
 import { uidInEvents } from '../../enrich/involved.ts';
 import type { Store } from '../../store/store.ts';
-import { answers } from '../answers.ts';
+import { responseSchemas } from '../response-schemas.ts';
 import { firstProblem } from '../change-routes.ts';
-import type { Outlook } from '../outlook.ts';
+import type { ServiceView } from '../service-view.ts';
 import type { Route, RouteParts } from '../route.ts';
-import { eventsOf } from './events.ts';
-import type { PodDesk } from './pod-desk.ts';
+import { fetchEvents } from './events.ts';
+import type { PodQueries } from './pod-queries.ts';
 import { isWatched, podNamed, podsIn } from './pod-store.ts';
 import { withLocalTime } from './shapes.ts';
 
@@ -20,29 +20,32 @@ const ids = z.strictObject({ ids: z.array(z.string().min(1).max(400)).min(1).max
 /** A namespace or a pod. */
 const NAME = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/;
 
-export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): readonly Route[] {
+export function podRoutes({ service, settings }: RouteParts, podQueries: PodQueries): readonly Route[] {
   const { resetOnRead } = settings.podWatcher;
-  const get = (path: string, summary: string, answered: object, answer: Route['answer']): Route => ({
+  const get = (path: string, summary: string, answered: object, handle: Route['handle']): Route => ({
     method: 'GET',
     path,
     access: 'read',
     summary,
-    answers: answered,
-    answer,
+    responseSchema: answered,
+    handle,
   });
-  const inNamespace = (answer: (c: Context, store: Store, place: Place) => Response | Promise<Response>) => {
+  const inNamespace = (answer: (c: Context, store: Store, podPath: PodPath) => Response | Promise<Response>) => {
     return (c: Context) => {
-      const place = placeOf(c);
-      const store = outlook.store();
-      if (place === undefined) return c.json({ error: 'this is not the name of a namespace or pod' }, 400);
-      if (store === undefined || !isWatched(outlook.health(), place.namespace))
-        return c.json({ error: `pods of namespace ${place.namespace} are not watched` }, 404);
-      return answer(c, store, place);
+      const podPath = podPathOf(c);
+      const store = service.store();
+      if (podPath === undefined) return c.json({ error: 'this is not the name of a namespace or pod' }, 400);
+      if (store === undefined || !isWatched(service.health(), podPath.namespace))
+        return c.json({ error: `pods of namespace ${podPath.namespace} are not watched` }, 404);
+      return answer(c, store, podPath);
     };
   };
   return [
-    get('/status', 'Every container of every watched pod, in the form of pod-watcher.', answers.status, async (c) =>
-      c.json(await desk.status()),
+    get(
+      '/status',
+      'Every container of every watched pod, in the form of pod-watcher.',
+      responseSchemas.status,
+      async (c) => c.json(await podQueries.status()),
     ),
     {
       ...get(
@@ -50,13 +53,13 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
         resetOnRead
           ? 'Unread alerts, in the form of pod-watcher. Reading marks them as read; `peek` does not.'
           : 'Unread alerts, in the form of pod-watcher. They stay unread: see `POST /api/alerts/ack`.',
-        answers.unread,
-        (c) => (resetOnRead && !isPeek(c) ? take(c, outlook.clock, desk) : alerts(c, desk)),
+        responseSchemas.unread,
+        (c) => (resetOnRead && !isPeek(c) ? readAndAcknowledge(c, service.clock, podQueries) : alerts(c, podQueries)),
       ),
       query: { peek: { type: 'string', description: 'Any value: nothing is marked as read.' } },
     },
-    get('/api/alerts', 'Current problems of pods, read or not.', answers.alerts, async (c) =>
-      c.json({ alerts: await desk.problems() }),
+    get('/api/alerts', 'Current problems of pods, read or not.', responseSchemas.alerts, async (c) =>
+      c.json({ alerts: await podQueries.problems() }),
     ),
     {
       method: 'POST',
@@ -64,11 +67,11 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
       access: 'write',
       summary: 'Marks alerts as read, by their `id`.',
       body: z.toJSONSchema(ids),
-      answers: answers.alertIds,
-      answer: async (c) => {
+      responseSchema: responseSchemas.alertIds,
+      handle: async (c) => {
         const parsed = ids.safeParse(await c.req.json().catch(() => undefined));
         return parsed.success
-          ? c.json({ ids: await desk.acknowledge(parsed.data.ids) })
+          ? c.json({ ids: await podQueries.acknowledge(parsed.data.ids) })
           : c.json({ error: firstProblem(parsed.error) }, 400);
       },
     },
@@ -76,20 +79,20 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
       get(
         path,
         'Events of a watched namespace, or of one pod in it, oldest first.',
-        answers.events,
-        inNamespace((c, store, place) => events(c, store, place, outlook, desk)),
+        responseSchemas.events,
+        inNamespace((c, store, podPath) => events(c, store, podPath, service, podQueries)),
       ),
     ),
     get(
       '/pods/:namespace',
       'The watched pods of a namespace as a PodList, secrets hidden.',
-      answers.podList,
+      responseSchemas.podList,
       inNamespace(podList),
     ),
     get(
       '/pods/:namespace/:pod',
       'One pod, or none, as an array.',
-      answers.pods,
+      responseSchemas.pods,
       inNamespace(async (c, store, { namespace, pod = '' }) => {
         const found = await podNamed(store, namespace, pod);
         return c.json(found === undefined ? [] : [found]);
@@ -98,29 +101,35 @@ export function podRoutes({ outlook, settings }: RouteParts, desk: PodDesk): rea
   ];
 }
 
-interface Place {
+interface PodPath {
   readonly namespace: string;
   readonly pod: string | undefined;
 }
 
-function placeOf(c: Context): Place | undefined {
+function podPathOf(c: Context): PodPath | undefined {
   const namespace = c.req.param('namespace') ?? '';
   const pod = c.req.param('pod');
   return NAME.test(namespace) && (pod === undefined || NAME.test(pod)) ? { namespace, pod } : undefined;
 }
 
-async function podList(c: Context, store: Store, { namespace }: Place): Promise<Response> {
+async function podList(c: Context, store: Store, { namespace }: PodPath): Promise<Response> {
   const items: object[] = [];
   for await (const pod of podsIn(store, namespace)) items.push(pod);
   return c.json({ kind: 'PodList', apiVersion: 'v1', metadata: {}, items });
 }
 
-async function events(c: Context, store: Store, place: Place, outlook: Outlook, desk: PodDesk): Promise<Response> {
-  const pod = place.pod === undefined ? undefined : await podNamed(store, place.namespace, place.pod);
+async function events(
+  c: Context,
+  store: Store,
+  podPath: PodPath,
+  service: ServiceView,
+  podQueries: PodQueries,
+): Promise<Response> {
+  const pod = podPath.pod === undefined ? undefined : await podNamed(store, podPath.namespace, podPath.pod);
   const uid = uidInEvents(pod?.metadata);
-  const answer = await eventsOf(outlook.api(), { ...place, uid }, outlook.config().redact);
-  if ('problem' in answer) return c.json({ error: `cannot list the Events: ${answer.problem}` }, 502);
-  return c.json(answer.events.map((event) => withLocalTime(event, desk.local)));
+  const result = await fetchEvents(service.api(), { ...podPath, uid }, service.config().redact);
+  if ('problem' in result) return c.json({ error: `cannot list the Events: ${result.problem}` }, 502);
+  return c.json(result.events.map((event) => withLocalTime(event, podQueries.local)));
 }
 
 /** Whether alerts are not to be marked as read. HEAD has no body that could have been read. */
@@ -128,18 +137,18 @@ function isPeek(c: Context): boolean {
   return c.req.method === 'HEAD' || c.req.query('peek') !== undefined;
 }
 
-async function alerts(c: Context, desk: PodDesk): Promise<Response> {
-  return c.json(await desk.withEvents(await desk.unread()));
+async function alerts(c: Context, podQueries: PodQueries): Promise<Response> {
+  return c.json(await podQueries.withEvents(await podQueries.unread()));
 }
 
 /** Marks the alerts as read once they are sent; the next reader waits for that, so that none is sent twice or lost on the way. */
-async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> {
-  const turn = await desk.turn();
+async function readAndAcknowledge(c: Context, clock: Clock, podQueries: PodQueries): Promise<Response> {
+  const turn = await podQueries.turn();
   try {
-    const unread = await desk.unread();
-    const answer = await desk.withEvents(unread);
-    whenGone(c, clock, (sent) => turn.end(sent ? unread.map(({ id }) => id) : []));
-    return c.json(answer);
+    const unread = await podQueries.unread();
+    const body = await podQueries.withEvents(unread);
+    onceSent(c, clock, (sent) => turn.end(sent ? unread.map(({ id }) => id) : []));
+    return c.json(body);
   } catch (thrown) {
     turn.end([]);
     throw toError(thrown);
@@ -150,7 +159,7 @@ async function take(c: Context, clock: Clock, desk: PodDesk): Promise<Response> 
 const TAKES_MS = 10_000;
 
 /** Calls back once, with whether the whole response was sent. */
-function whenGone(c: Context, clock: Clock, done: (sent: boolean) => void): void {
+function onceSent(c: Context, clock: Clock, done: (sent: boolean) => void): void {
   const { outgoing } = c.env as { readonly outgoing?: ServerResponse };
   if (outgoing === undefined || outgoing.destroyed) return done(outgoing === undefined);
   let isOver = false;

@@ -1,10 +1,10 @@
 /** The page's pods at risk: what is wrong, and what last changed in the workload behind them. */
 import type { FailingKind } from '../../../handlers/podAlerts/failing-kind.ts';
-import type { Outlook } from '../outlook.ts';
-import { idOf, type Finding } from './board.ts';
+import type { ServiceView } from '../service-view.ts';
+import { idOf, type Finding } from './findings.ts';
 import { containerStatusesOf } from './containers.ts';
 import { LastChanges, type LastChange } from './last-changes.ts';
-import type { PodDesk } from './pod-desk.ts';
+import type { PodQueries } from './pod-queries.ts';
 import { podScopes, podsOf } from './pod-store.ts';
 import { updatedAtOf } from './shapes.ts';
 
@@ -35,31 +35,31 @@ export interface PodRows {
 
 const MAX_ROWS = 300;
 
-export class PodBoard {
-  readonly #outlook: Outlook;
-  readonly #desk: PodDesk;
+export class PodTable {
+  readonly #service: ServiceView;
+  readonly #podQueries: PodQueries;
   readonly #lastChanges = new LastChanges();
 
-  constructor(outlook: Outlook, desk: PodDesk) {
-    this.#outlook = outlook;
-    this.#desk = desk;
+  constructor(service: ServiceView, podQueries: PodQueries) {
+    this.#service = service;
+    this.#podQueries = podQueries;
   }
 
   /** The worst first. */
   async rows(): Promise<PodRows> {
-    const findings = await this.#desk.findings();
+    const findings = await this.#podQueries.findings();
     const first = findings.slice(0, MAX_ROWS);
     const [now, changes] = await Promise.all([this.#nowOf(first), this.#changesOf(first)]);
     return {
       rows: first.map((finding) => ({ finding, now: now.get(finding.id), lastChange: changes(finding) })),
       total: findings.length,
       failing: countOf(findings),
-      watched: podScopes(this.#outlook.health().scopes).reduce((n, { objects }) => n + objects, 0),
+      watched: podScopes(this.#service.health().scopes).reduce((n, { objects }) => n + objects, 0),
     };
   }
 
   async #nowOf(findings: readonly Finding[]): Promise<ReadonlyMap<string, PodNow>> {
-    const store = this.#outlook.store();
+    const store = this.#service.store();
     const pods = store === undefined ? [] : await podsOf(store, findings);
     const byId = new Map(findings.map((finding) => [finding.id, finding]));
     const all = pods.flatMap((pod) =>
@@ -72,13 +72,13 @@ export class PodBoard {
   }
 
   async #changesOf(findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
-    const store = this.#outlook.store();
+    const store = this.#service.store();
     return store === undefined ? () => undefined : this.#lastChanges.of(store, findings);
   }
 }
 
 function countOf(findings: readonly Finding[]): PodRows['failing'] {
   const all = new Map(findings.map(({ uid, kind }) => [uid, kind])).values().toArray();
-  const count = (wanted: FailingKind) => all.filter((kind) => kind === wanted).length;
+  const count = (failingKind: FailingKind) => all.filter((kind) => kind === failingKind).length;
   return { Pod: count('Pod'), Node: count('Node'), Job: count('Job') };
 }

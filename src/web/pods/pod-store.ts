@@ -5,7 +5,7 @@ import type { Health } from '../../health.ts';
 import { coversNamespace } from '../../namespaces.ts';
 import { parseManifest } from '../../parse.ts';
 import type { Store } from '../../store/store.ts';
-import { inTurns } from '../turns.ts';
+import { mapYielding } from '../map-yielding.ts';
 
 const PODS = { group: '', resource: 'pods' } as const;
 /** Per query to the store; other work runs between two. */
@@ -17,27 +17,27 @@ export async function podNamed(store: Store, namespace: string, name: string): P
   return body === undefined ? undefined : parseManifest(body);
 }
 
-interface Place {
+interface PodName {
   readonly namespace: string;
   readonly name: string;
 }
 
-function bodyOf(store: Store, { namespace, name }: Place): Promise<Uint8Array | undefined> {
+function bodyOf(store: Store, { namespace, name }: PodName): Promise<Uint8Array | undefined> {
   return store.baseline(PODS.group, PODS.resource, `${namespace}/${name}`);
 }
 
 /** Those of these pods that still exist, each once, excluding a successor of the same name. */
 export async function podsOf(
   store: Store,
-  wanted: readonly (Place & { readonly uid: string })[],
+  requested: readonly (PodName & { readonly uid: string })[],
 ): Promise<readonly Manifest[]> {
-  const places = new Map(wanted.map((place) => [place.uid, place]));
-  const bodies = await Promise.all([...places.values()].map((place) => bodyOf(store, place)));
-  const pods = await inTurns(
+  const byUid = new Map(requested.map((pod) => [pod.uid, pod]));
+  const bodies = await Promise.all([...byUid.values()].map((pod) => bodyOf(store, pod)));
+  const pods = await mapYielding(
     bodies.filter((body) => body !== undefined),
     parseManifest,
   );
-  return pods.filter(({ metadata: { uid = '' } }) => places.has(uid));
+  return pods.filter(({ metadata: { uid = '' } }) => byUid.has(uid));
 }
 
 /** In key order; an empty namespace means all. */

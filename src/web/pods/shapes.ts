@@ -2,7 +2,7 @@
 import type { Manifest } from '../../change.ts';
 import { lastOccurredAt } from '../../event.ts';
 import type { JsonObject } from '../../json.ts';
-import { idOf, type AlertStatus, type Finding, type Findings } from './board.ts';
+import { idOf, type AlertStatus, type Finding, type Findings } from './findings.ts';
 import { containerStatusesOf, startOf, type ContainerStatus } from './containers.ts';
 
 /** A container of a pod. pod-watcher's names first, then what it did not have. */

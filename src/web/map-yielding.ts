@@ -5,7 +5,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 const TURN_MS = 4;
 
 /** The result of `work` for each, in the same order. Lets other work run in between. */
-export async function inTurns<A, B>(all: Iterable<A>, work: (one: A) => B): Promise<readonly B[]> {
+export async function mapYielding<A, B>(all: Iterable<A>, work: (one: A) => B): Promise<readonly B[]> {
   const done: B[] = [];
   let turnAt = performance.now();
   for (const one of all) {

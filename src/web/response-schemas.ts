@@ -92,7 +92,7 @@ const schemas = {
 };
 
 /** JSON Schemas. Later versions may add members that they do not name. */
-export const answers = Object.fromEntries(
+export const responseSchemas = Object.fromEntries(
   Object.entries(schemas).map(([name, schema]) => [name, bare(schema)]),
 ) as Readonly<Record<keyof typeof schemas, object>>;
 

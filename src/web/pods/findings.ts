@@ -82,9 +82,9 @@ function findingsIn({ pods, owner }: GroupState, judge: Judge): readonly Finding
       const id = idOf(uid, container);
       const judged = judge({ id, owner, pod, container });
       if (judged === undefined) return [];
-      const place = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
+      const podRef = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
       const kind = failingKindOf(owner, ...pod.problems);
-      return [{ id, uid, kind, ...place, container, owner, ...judged }];
+      return [{ id, uid, kind, ...podRef, container, owner, ...judged }];
     });
   });
 }
@@ -94,19 +94,19 @@ function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
   const mute = compileMute(options.mute);
   return ({ id, owner, pod, container }) => {
     const due = pod.problems.filter((problem) => problem.container === container && isDue(problem, now));
-    const loud = due.filter(
+    const unmuted = due.filter(
       (problem) => owner === undefined || mute({ owner, pod: pod.key, problem }, now) === undefined,
     );
-    if (due.length > 0 && loud.length === 0) return undefined;
+    if (due.length > 0 && unmuted.length === 0) return undefined;
     const readAt = read.get(id) ?? 0;
     const inWindow = restartTimesOf(pod.restarts, container).filter((at) => at > now - rule.windowMs);
     const restarts = inWindow.filter((at) => at > readAt);
-    const failure = loud.find(({ level }) => level === 'Failure');
-    const warning = loud.find(({ level }) => level === 'Warning');
-    const isNews = (failure !== undefined && failure.since > readAt) || restarts.length >= rule.threshold;
+    const failure = unmuted.find(({ level }) => level === 'Failure');
+    const warning = unmuted.find(({ level }) => level === 'Warning');
+    const isNew = (failure !== undefined && failure.since > readAt) || restarts.length >= rule.threshold;
     const problem = failure ?? warning;
     if (problem === undefined) return { status: 'None', problem, restarts };
-    const isRead = readAt > 0 && !isNews;
+    const isRead = readAt > 0 && !isNew;
     return { status: isRead ? 'Sent' : problem.level, problem, restarts };
   };
 }

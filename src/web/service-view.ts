@@ -8,7 +8,7 @@ import type { Metrics } from '../metrics.ts';
 import type { ApiClient } from '../source/api.ts';
 import type { Store } from '../store/store.ts';
 
-export interface Outlook {
+export interface ServiceView {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;

@@ -6,10 +6,10 @@ import type { JsonObject } from '../../json.ts';
 import { requestNamespaceOf, coversNamespace } from '../../namespaces.ts';
 import type { Store } from '../../store/store.ts';
 import { rulesOf } from '../../../handlers/podAlerts/options.ts';
-import type { Outlook } from '../outlook.ts';
+import type { ServiceView } from '../service-view.ts';
 import { Acknowledged } from './acknowledged.ts';
-import { findingsOf, inOrder, watchersIn, type Finding, type Findings } from './board.ts';
-import { eventsOf } from './events.ts';
+import { findingsOf, inOrder, watchersIn, type Finding, type Findings } from './findings.ts';
+import { fetchEvents } from './events.ts';
 import { podNamed, podScopes, podsIn, podsOf } from './pod-store.ts';
 import { entriesOf, localTimeIn, withLocalTime, type LocalTime, type PodEntry } from './shapes.ts';
 
@@ -24,15 +24,15 @@ export interface Turn {
   end(ids: readonly string[]): void;
 }
 
-export class PodDesk {
+export class PodQueries {
   readonly local: LocalTime;
-  readonly #outlook: Outlook;
+  readonly #service: ServiceView;
   readonly #settings: WebConfig['podWatcher'];
-  #acknowledged: { readonly of: Store; readonly them: Acknowledged } | undefined;
+  #acknowledged: { readonly store: Store; readonly them: Acknowledged } | undefined;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(outlook: Outlook, { podWatcher }: WebConfig) {
-    this.#outlook = outlook;
+  constructor(service: ServiceView, { podWatcher }: WebConfig) {
+    this.#service = service;
     this.#settings = podWatcher;
     this.local = localTimeIn(podWatcher.timeZone);
   }
@@ -58,8 +58,8 @@ export class PodDesk {
   }
 
   /** Returns the ids of current alerts among `ids`. @param at when they were looked at, milliseconds since the epoch */
-  async acknowledge(ids: readonly string[], at = this.#outlook.clock.now()): Promise<readonly string[]> {
-    const store = this.#outlook.store();
+  async acknowledge(ids: readonly string[], at = this.#service.clock.now()): Promise<readonly string[]> {
+    const store = this.#service.store();
     if (store === undefined) return [];
     const current = await this.#findings();
     const known = ids.filter((id) => (current.get(id)?.status ?? 'None') !== 'None');
@@ -73,7 +73,7 @@ export class PodDesk {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#turn = promise;
     await before;
-    const at = this.#outlook.clock.now();
+    const at = this.#service.clock.now();
     const end = async (ids: readonly string[]): Promise<void> => {
       try {
         if (ids.length > 0) await this.acknowledge(ids, at);
@@ -84,7 +84,7 @@ export class PodDesk {
     return {
       end: (ids) => {
         end(ids).catch((error: unknown) => {
-          this.#outlook.log.warn('Cannot mark alerts as read', { problem: String(error) });
+          this.#service.log.warn('Cannot mark alerts as read', { problem: String(error) });
         });
       },
     };
@@ -92,11 +92,11 @@ export class PodDesk {
 
   /** `/status`. */
   async status(): Promise<object> {
-    const store = this.#outlook.store();
+    const store = this.#service.store();
     const findings = await this.#findings();
     const namespaces = new Map<string, PodEntry[]>();
-    for (const scope of podScopes(this.#outlook.health().scopes))
-      if (requestNamespaceOf(scope.namespace) !== '') namespaces.set(scope.namespace, []);
+    for (const scope of podScopes(this.#service.health().scopes))
+      if (askedIn(scope.namespace) !== '') namespaces.set(scope.namespace, []);
     if (store !== undefined) {
       for await (const pod of podsIn(store, '')) {
         const { namespace = '' } = pod.metadata;
@@ -125,23 +125,23 @@ export class PodDesk {
   }
 
   async #eventsOf({ id, namespace, podLongName }: PodEntry): Promise<readonly JsonObject[]> {
-    const store = this.#outlook.store();
-    const held = store === undefined ? undefined : await podNamed(store, namespace, podLongName);
+    const store = this.#service.store();
+    const found = store === undefined ? undefined : await podNamed(store, namespace, podLongName);
     const known = id.slice(0, id.indexOf('/'));
-    const uid = held?.metadata.uid === known ? uidInEvents(held.metadata) : known;
-    const asked = { namespace, pod: podLongName, uid };
-    const answer = await eventsOf(this.#outlook.api(), asked, this.#config.redact);
-    return 'problem' in answer ? [] : answer.events.map((event) => withLocalTime(event, this.local));
+    const uid = found?.metadata.uid === known ? uidInEvents(found.metadata) : known;
+    const query = { namespace, pod: podLongName, uid };
+    const result = await fetchEvents(this.#service.api(), query, this.#config.redact);
+    return 'problem' in result ? [] : result.events.map((event) => withLocalTime(event, this.local));
   }
 
-  async #entries(isWanted: (status: Finding['status']) => boolean): Promise<readonly PodEntry[]> {
-    const store = this.#outlook.store();
+  async #entries(matches: (status: Finding['status']) => boolean): Promise<readonly PodEntry[]> {
+    const store = this.#service.store();
     if (store === undefined) return [];
     const findings = await this.#findings();
-    const wanted = inOrder([...findings.values()].filter(({ status, kind }) => kind === 'Pod' && isWanted(status)));
-    const pods = await podsOf(store, wanted);
+    const selected = inOrder([...findings.values()].filter(({ status, kind }) => kind === 'Pod' && matches(status)));
+    const pods = await podsOf(store, selected);
     const entries = new Map(pods.flatMap((pod) => this.#entriesOf(pod, findings)).map((entry) => [entry.id, entry]));
-    return wanted.flatMap(({ id }) => entries.get(id) ?? []);
+    return selected.flatMap(({ id }) => entries.get(id) ?? []);
   }
 
   #entriesOf(pod: Manifest, findings: Findings): readonly PodEntry[] {
@@ -149,19 +149,19 @@ export class PodDesk {
   }
 
   async #findings(): Promise<Findings> {
-    const store = this.#outlook.store();
+    const store = this.#service.store();
     if (store === undefined) return new Map();
     const read = await this.#readTimes(store).times();
-    return findingsOf(store, watchersIn(this.#config.chains), { now: this.#outlook.clock.now(), read });
+    return findingsOf(store, watchersIn(this.#config.chains), { now: this.#service.clock.now(), read });
   }
 
   #readTimes(store: Store): Acknowledged {
-    if (this.#acknowledged?.of !== store) this.#acknowledged = { of: store, them: new Acknowledged(store) };
+    if (this.#acknowledged?.store !== store) this.#acknowledged = { store, them: new Acknowledged(store) };
     return this.#acknowledged.them;
   }
 
   get #config(): Config {
-    return this.#outlook.config();
+    return this.#service.config();
   }
 
   #statusConfig(): object {
@@ -179,7 +179,7 @@ export class PodDesk {
 
   /** When the scope that covers the namespace last heard from the cluster, and what is wrong with it. */
   #freshness(namespace: string): object {
-    const scope = podScopes(this.#outlook.health().scopes).find((one) => coversNamespace(one.namespace, namespace));
+    const scope = podScopes(this.#service.health().scopes).find((one) => covers(one.namespace, namespace));
     if (scope === undefined) return {};
     const { state, problem, lastHeardAt } = scope;
     return {
