@@ -46,13 +46,13 @@ function describeChain(chain: ChainConfig): string {
     `chain ${JSON.stringify(chain.name)}`,
     ...(chain.resources.length === 0 ? ['  gets     the dead letters of other chains'] : []),
     ...chain.resources.map((resource, n) => `${n === 0 ? '  watches ' : '          '} ${describeResource(resource)}`),
-    ...describeWork(chain),
+    ...describeHandlers(chain),
     '',
   ].join('\n');
 }
 
 /** What a chain or branch does, with its branches indented below. */
-function describeWork(chain: ChainConfig): readonly string[] {
+function describeHandlers(chain: ChainConfig): readonly string[] {
   return [
     ...chain.handlers.map(
       (handler, n) => `${n === 0 ? '  then    ' : '          '} ${n + 1}. ${describeHandler(chain, handler)}`,
@@ -63,7 +63,7 @@ function describeWork(chain: ChainConfig): readonly string[] {
       : [`  its dead letters also go to chain ${JSON.stringify(chain.deadLettersTo)}`]),
     ...chain.branches.flatMap((branch) => [
       `  branch ${JSON.stringify(branch.name.slice(chain.name.length + 1))}`,
-      ...describeWork(branch).map((line) => `  ${line}`),
+      ...describeHandlers(branch).map((line) => `  ${line}`),
     ]),
   ];
 }
@@ -120,7 +120,7 @@ function describeHandler(chain: ChainConfig, { id, definition }: HandlerConfig):
 }
 
 /** Only the user knows which kinds the Events will be about. */
-const LOOKUPS =
+const LOOKUP_NOTE =
   '  Handlers look up the objects that Events are about: watchchain rbac --check --lookup pod,replicaset checks the kinds you name.\n';
 
 /** `unknown`: the cluster could not say. */
@@ -136,7 +136,7 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
     let code: number = EXIT.ok;
     let areKindsKnown = true;
     for (const request of watchRequests(config)) {
-      const { verdict, text } = await askFor(request, discovery, api);
+      const { verdict, text } = await checkAccess(request, discovery, api);
       io.signal.throwIfAborted();
       if (verdict !== 'ok') code = EXIT.failed;
       io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
@@ -145,7 +145,7 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
     if (!areKindsKnown) return code;
     const refused = await missingOf(api, await otherGrants(config, discovery, credentials.namespace));
     for (const what of refused) io.stdout.write(`  refused  may not ${what}; grant it in a Role or ClusterRole\n`);
-    if (needsLookups(config)) io.stdout.write(LOOKUPS);
+    if (looksUp(config)) io.stdout.write(LOOKUP_NOTE);
     return refused.length > 0 ? EXIT.failed : code;
   } finally {
     await api.close();
@@ -158,10 +158,10 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
   const grants = await grantsOf(config, { resolve, lookupKinds: [], namespace });
   const watched = new Set<string>();
   for (const { kind, apiVersion, namespace: place } of watchRequests(config)) {
-    const answer = await resolve(kind, apiVersion);
-    if (answer.kind !== 'found') continue;
-    const { group, resource } = answer.resource;
-    watched.add([group, resource, requestNamespaceOf(namespaceScopeFor(answer.resource, place))].join(' '));
+    const resolution = await resolve(kind, apiVersion);
+    if (resolution.kind !== 'found') continue;
+    const { group, resource } = resolution.resource;
+    watched.add([group, resource, askedIn(placeOf(resolution.resource, place))].join(' '));
   }
   const isAsked = ({ group, resource, namespace: place }: Grant, verb: string) =>
     ['list', 'watch'].includes(verb) && watched.has([group, resource, place].join(' '));
@@ -170,7 +170,7 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
     .map((grant) => ({ ...grant, verbs: grant.verbs.filter((verb) => !isAsked(grant, verb)) }));
 }
 
-async function askFor(
+async function checkAccess(
   request: WatchRequest,
   discovery: Discovery,
   api: ApiClient,
@@ -178,7 +178,7 @@ async function askFor(
   const resolution = await discovery.resolve(request.kind, request.apiVersion);
   if (resolution.kind !== 'found') {
     const verdict = resolution.kind === 'unsure' ? 'unknown' : 'missing';
-    return { verdict, text: `${request.kind}: ${whyNotFound(resolution)}` };
+    return { verdict, text: `${request.kind}: ${describeUnresolved(resolution)}` };
   }
   const { resource } = resolution;
   const place = namespaceScopeFor(resource, request.namespace);
@@ -190,7 +190,7 @@ async function askFor(
   if (refused.length > 0)
     return {
       verdict: 'refused',
-      text: `${name}: may not ${refused.join(' and ')}; ${remedyFor(resource, requestNamespaceOf(place))}`,
+      text: `${name}: may not ${refused.join(' and ')}; ${grantRemedyFor(resource, askedIn(place))}`,
     };
   return {
     verdict: 'ok',
@@ -198,7 +198,7 @@ async function askFor(
   };
 }
 
-function remedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: string): string {
+function grantRemedyFor({ namespaced }: { readonly namespaced: boolean }, namespace: string): string {
   if (namespace !== '') return 'grant it in a Role or ClusterRole';
   return `grant it in a ClusterRole${namespaced ? ', or set `namespaces` to those where a Role grants it' : ''}`;
 }
@@ -210,7 +210,7 @@ async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
   return status === 404;
 }
 
-function whyNotFound(resolution: Exclude<Resolution, { kind: 'found' }>): string {
+function describeUnresolved(resolution: Exclude<Resolution, { kind: 'found' }>): string {
   switch (resolution.kind) {
     case 'not-served': {
       const { near, mayBeServedLater, unwatched } = resolution;

@@ -65,12 +65,12 @@ function withoutEquals(argument: string): string {
 
 /** Since `run` is the default, commander would take an unknown command for its argument, and ignore it after `help`. */
 function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
-  const [wanted] = argv[0] === 'help' ? argv.slice(1) : argv;
-  if (wanted === undefined || wanted.startsWith('-')) return;
+  const [requested] = argv[0] === 'help' ? argv.slice(1) : argv;
+  if (requested === undefined || requested.startsWith('-')) return;
   const names = ['help', ...program.commands.map((command) => command.name())];
-  if (names.includes(wanted)) return;
-  const hint = didYouMean(wanted, names) || `; the commands are ${names.join(', ')}`;
-  program.error(`error: unknown command '${wanted}'${hint}`, { exitCode: EXIT.usage });
+  if (names.includes(requested)) return;
+  const hint = didYouMean(requested, names) || `; the commands are ${names.join(', ')}`;
+  program.error(`error: unknown command '${requested}'${hint}`, { exitCode: EXIT.usage });
 }
 
 function explain(thrown: unknown, io: CommandIo): number {

@@ -2,12 +2,12 @@
 import { ConfigError } from '../errors.ts';
 import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
-import { momentBefore } from './values.ts';
+import { parseTime } from './values.ts';
 
 /** Ids in one transaction. */
 const PAGE = 500;
 /** Letters read at once: in the service's container, 500 with large manifests took more memory than there is. */
-const LETTERS = 20;
+const PAGE_SIZE = 20;
 
 export interface Filters extends ObjectFlags {
   readonly chain?: string;
@@ -16,7 +16,7 @@ export interface Filters extends ObjectFlags {
 }
 
 /** What is kept of a chosen letter, leaving out its manifests. */
-export type Chosen = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
+export type SelectedLetter = Pick<DeadLetter, 'id' | 'chain' | 'handler'>;
 
 /** By id, or by filters, or all. @throws ConfigError for an unknown id, before anything is done */
 export async function chosen(
@@ -24,13 +24,13 @@ export async function chosen(
   store: Store,
   flags: Filters & { readonly all?: boolean },
   given: readonly number[],
-): Promise<readonly Chosen[]> {
+): Promise<readonly SelectedLetter[]> {
   const byFilter = isFiltered(flags);
   if (given.length > 0 && (byFilter || flags.all === true))
     throw new ConfigError([`Cannot ${verb} by id and by filter at the same time; leave one of them out`]);
   if (given.length === 0 && !byFilter && flags.all !== true)
     throw new ConfigError([`Nothing to ${verb}: give ids, a filter such as --handler, or --all`]);
-  const letters: Chosen[] = [];
+  const letters: SelectedLetter[] = [];
   if (given.length === 0) {
     for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
     return letters;
@@ -56,19 +56,19 @@ export async function* select(store: Store, flags: Filters): AsyncGenerator<Dead
     ...(chain === undefined ? {} : { chain }),
     ...(handler === undefined ? {} : { handler }),
     ...(await objectQuery(store, flags)),
-    ...(olderThan === undefined ? {} : { diedBefore: momentBefore('--older-than', olderThan) }),
+    ...(olderThan === undefined ? {} : { diedBefore: parseTime('--older-than', olderThan) }),
   };
   let afterId = 0;
   for (;;) {
-    const page = await store.deadLetters({ ...query, afterId, limit: LETTERS });
+    const page = await store.deadLetters({ ...query, afterId, limit: PAGE_SIZE });
     yield* page;
     afterId = page.at(-1)?.id ?? afterId;
-    if (page.length < LETTERS) return;
+    if (page.length < PAGE_SIZE) return;
   }
 }
 
 /** Works in transactions of bounded size: the service writes to the same store meanwhile, and the user may interrupt. */
-export async function inPages(
+export async function inBatches(
   ids: readonly number[],
   signal: AbortSignal,
   act: (ids: readonly number[]) => Promise<readonly number[]>,

@@ -8,7 +8,15 @@ import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
 import type { DeadLetter, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { chosen, inPages, isFiltered, select, unknownIds, type Chosen, type Filters } from './dead-letter-choice.ts';
+import {
+  chosen,
+  inBatches,
+  isFiltered,
+  select,
+  unknownIds,
+  type SelectedLetter,
+  type Filters,
+} from './dead-letter-choice.ts';
 import { configFrom, withStateFlags, type StateFlags } from './options.ts';
 import { print } from './print.ts';
 import { withStore } from './state.ts';
@@ -25,7 +33,7 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
   const dead = program
     .command('dead')
     .description('list, show, replay or discard dead letters: changes whose attempts are spent');
-  const add = (
+  const addSubcommand = (
     name: string,
     description: string,
     work: (store: Store, flags: Flags, ids: readonly number[]) => Promise<number>,
@@ -37,14 +45,16 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
       choose(() => withStore(flags, io, (store) => work(store, flags, ids.map(idOf))));
     });
   };
-  withFilters(add('list', 'list dead letters, one per line, oldest first', (store, flags) => list(store, flags, io)))
+  withFilters(
+    addSubcommand('list', 'list dead letters, one per line, oldest first', (store, flags) => list(store, flags, io)),
+  )
     .allowExcessArguments(false)
     .addOption(new Option('-o, --output <format>', 'one object per line with json').choices(['table', 'json']));
-  add('show', 'print everything about dead letters, as JSON', (store, _flags, ids) => show(store, ids, io)).argument(
-    '<ids...>',
-  );
+  addSubcommand('show', 'print everything about dead letters, as JSON', (store, _flags, ids) =>
+    show(store, ids, io),
+  ).argument('<ids...>');
   withFilters(
-    add(
+    addSubcommand(
       'replay',
       'send dead letters through their chain again, skipping the sinks that have already delivered them',
       (store, flags, ids) => replay(store, flags, ids, io),
@@ -57,7 +67,7 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
       'even if their handler is no longer configured, or the configuration cannot be read: use the chain as it is now',
     );
   withFilters(
-    add('discard', 'discard dead letters without delivering them', (store, flags, ids) =>
+    addSubcommand('discard', 'discard dead letters without delivering them', (store, flags, ids) =>
       discard(store, flags, ids, io),
     ),
   )
@@ -82,12 +92,12 @@ async function list(store: Store, flags: Flags, io: CommandIo): Promise<number> 
     else rows.push(rowOf(letter));
   }
   if (flags.output === 'json') return EXIT.ok;
-  if (rows.length === 0) return sayNone(flags, io);
+  if (rows.length === 0) return printNoneFound(flags, io);
   io.stdout.write(table([['ID', 'AGE', 'CHANGE', 'HANDLER', 'ATTEMPTS', 'ERROR'], ...rows]));
   return EXIT.ok;
 }
 
-function sayNone(flags: Filters, io: CommandIo): number {
+function printNoneFound(flags: Filters, io: CommandIo): number {
   io.stdout.write(isFiltered(flags) ? 'No dead letters match.\n' : 'No dead letters.\n');
   return EXIT.ok;
 }
@@ -128,30 +138,34 @@ function documentOfLetter({ id, chain, handler, error, attempts, diedAt, change 
 /** Leaves a letter whose chain or handler no longer exists: see {@link removedIn}. */
 async function replay(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('replay', store, flags, given);
-  if (letters.length === 0) return sayNone(flags, io);
-  const reasons = await obstacles(letters, flags, io);
+  if (letters.length === 0) return printNoneFound(flags, io);
+  const reasons = await findObstacles(letters, flags, io);
   if (reasons.length > 0) throw new ConfigError(reasons);
-  const done = await inPages(idsOf(letters), io.signal, (ids) => store.replay(ids));
+  const done = await inBatches(idsOf(letters), io.signal, (ids) => store.replay(ids));
   io.stdout.write(
     `Replayed ${done} of ${letters.length}. A running service picks them up within 5 seconds, a stopped one at its next start.\n`,
   );
   return EXIT.ok;
 }
 
-async function obstacles(letters: readonly Chosen[], flags: Flags, io: CommandIo): Promise<readonly string[]> {
-  const config = await readable(flags, io);
+async function findObstacles(
+  letters: readonly SelectedLetter[],
+  flags: Flags,
+  io: CommandIo,
+): Promise<readonly string[]> {
+  const config = await readConfig(flags, io);
   if (config === undefined) return [];
   const reasons = new Map<string, string>();
   for (const { id, chain, handler } of letters) {
     if (reasons.has(`${chain} ${handler}`)) continue;
-    const reason = obstacleOf({ chain, handler }, config, flags.force === true);
+    const reason = findObstacle({ chain, handler }, config, flags.force === true);
     if (reason !== undefined) reasons.set(`${chain} ${handler}`, `Cannot replay ${id}: ${reason}`);
   }
   return [...reasons.values()];
 }
 
 /** Undefined if it cannot be read, and need not be. */
-async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined> {
+async function readConfig(flags: Flags, io: CommandIo): Promise<Config | undefined> {
   try {
     return await configFrom(flags, io);
   } catch (thrown) {
@@ -163,7 +177,7 @@ async function readable(flags: Flags, io: CommandIo): Promise<Config | undefined
   }
 }
 
-function obstacleOf(
+function findObstacle(
   { chain, handler }: { readonly chain: string; readonly handler: string },
   config: Config,
   isForced: boolean,
@@ -177,12 +191,12 @@ function obstacleOf(
 
 async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {
   const letters = await chosen('discard', store, flags, given);
-  if (letters.length === 0) return sayNone(flags, io);
-  const done = await inPages(idsOf(letters), io.signal, (ids) => store.discard(ids));
+  if (letters.length === 0) return printNoneFound(flags, io);
+  const done = await inBatches(idsOf(letters), io.signal, (ids) => store.discard(ids));
   io.stdout.write(`Discarded ${done} of ${letters.length}.\n`);
   return EXIT.ok;
 }
 
-function idsOf(letters: readonly Chosen[]): readonly number[] {
+function idsOf(letters: readonly SelectedLetter[]): readonly number[] {
   return letters.map(({ id }) => id);
 }

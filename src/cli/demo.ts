@@ -12,7 +12,7 @@ import { fasterClock, LivingCluster } from '../testing/living-cluster.ts';
 import { startReceiver, type CapturedReceiver, type CapturedRequest } from '../testing/receiver.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { EXIT, takesColor, type Action, type CommandIo } from './command.ts';
-import { renderMessage, styled, type Attachment, type Looks } from './slack-terminal.ts';
+import { renderMessage, styled, type Attachment, type TerminalStyle } from './slack-terminal.ts';
 
 interface Flags {
   readonly forever?: true;
@@ -90,7 +90,7 @@ function positiveNumber(text: string): number {
 
 /** The real service on an embedded cluster, with a Slack that shows what it gets. Leaves nothing behind. */
 async function demo(flags: Flags, io: CommandIo): Promise<number> {
-  const looks: Looks = {
+  const looks: TerminalStyle = {
     color: takesColor(io.stdout, io.env),
     columns: io.stdout.columns ?? PLAIN_COLUMNS,
   };
@@ -144,16 +144,16 @@ async function play(
     for (let more = true; more; more = forever === true) await cluster.play(signal);
     await app.idle();
     // Every failure in the story is resolved in it.
-    while (failing(slack) > 0) await unlessAborted(slack.waitFor(slack.requests.length + 1), signal);
+    while (countOpenAlerts(slack) > 0) await unlessAborted(slack.waitFor(slack.requests.length + 1), signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
 /** How many alerts Slack got whose end it has not got yet. */
-function failing({ requests }: CapturedReceiver): number {
-  const told = (word: string) => requests.filter((request) => attachmentIn(request).title.startsWith(word));
-  return told('FAILURE').length - told('RESOLVED').length;
+function countOpenAlerts({ requests }: CapturedReceiver): number {
+  const countTitled = (word: string) => requests.filter((request) => attachmentIn(request).title.startsWith(word));
+  return countTitled('FAILURE').length - countTitled('RESOLVED').length;
 }
 
 async function demoConfig(server: ApiServer, folder: string, env: NodeJS.ProcessEnv): Promise<Config> {
@@ -184,7 +184,7 @@ function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
   ];
 }
 
-function conclusion(writes: number, messages: number, looks: Looks): string[] {
+function conclusion(writes: number, messages: number, looks: TerminalStyle): string[] {
   const command = (text: string): string => `  ${styled(printable(text), 'cyan', looks)}`;
   return [
     `${writes} writes in the cluster, ${messages} messages: the rest was noise, or not what the configuration asks for.`,

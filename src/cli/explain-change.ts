@@ -66,7 +66,7 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
     const chain = findChain(chains, delivery.chain);
     const handlers = chain?.handlers;
     // Without a configuration the chains are unknown.
-    const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING;
+    const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING_STATES;
     const lines = [
       `${delivery.chain}: ${isOrphan ? 'waits for a chain of that name, which is not configured' : stateOf(delivery)}`,
       ...stepsOf(delivery, handlers).map((line) => `  ${line}`),
@@ -74,11 +74,11 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
     return lines.map(printable).join('\n');
   });
   const none = deliveries.length === 0 ? ['No chain receives it.'] : [];
-  const told = prettyText(changeEntry(withDifference(change)), { color: false });
-  return [`Change ${change.id}: ${told}`, ...none, ...parts].join('\n\n').concat('\n');
+  const summary = prettyText(changeEntry(withDifference(change)), { color: false });
+  return [`Change ${change.id}: ${summary}`, ...none, ...parts].join('\n\n').concat('\n');
 }
 
-const WAITING: Partial<Record<DeliveryTrip['state'], true>> = { ready: true, blocked: true, parked: true };
+const WAITING_STATES: Partial<Record<DeliveryTrip['state'], true>> = { ready: true, blocked: true, parked: true };
 
 function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo }: DeliveryTrip): string {
   const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;

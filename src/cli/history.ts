@@ -16,7 +16,7 @@ import { withStateFlags, type StateFlags } from './options.ts';
 import { print } from './print.ts';
 import { withStore } from './state.ts';
 import { table } from './table.ts';
-import { momentBefore } from './values.ts';
+import { parseTime } from './values.ts';
 
 interface Flags extends StateFlags, ObjectFlags {
   readonly by?: string;
@@ -92,7 +92,7 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
   return {
     ...(await objectQuery(store, flags)),
     ...(by === undefined ? {} : { by }),
-    ...(since === undefined ? {} : { since: momentBefore('--since', since) }),
+    ...(since === undefined ? {} : { since: parseTime('--since', since) }),
   };
 }
 
@@ -100,12 +100,12 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
 export async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
   let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
   for (let left = limit; left > 0;) {
-    const wanted = Math.min(PAGE, left);
-    const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: wanted });
+    const pageSize = Math.min(PAGE, left);
+    const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: pageSize });
     first = page.at(-1)?.id ?? first;
     last = Math.max(last, page[0]?.id ?? 0);
     left -= written(page, filter).length;
-    if (page.length < wanted) break;
+    if (page.length < pageSize) break;
   }
   if (last > 0) yield* pagesAfter(store, { ...filter, beforeId: last + 1 }, first - 1);
 }

@@ -151,16 +151,19 @@ export interface ExecFlag {
 
 /**
  * {@link configFrom} for commands that run its handlers.
- * @param options.asItsTool another tool's file may run the programs it names, as in that tool
+ * @param options.trustForeignTool another tool's file may run the programs it names, as in that tool
  * @throws ConfigError also for a handler that runs programs without `--enable-exec`, or if Node's permission model forbids it
  */
 export async function runnableConfigFrom(
   flags: ConfigFlags & LeaseFlag & ExecFlag,
   io: CommandIo,
-  { asItsTool = false, onFile }: { readonly asItsTool?: boolean; readonly onFile?: LoadOptions['onFile'] } = {},
+  {
+    trustForeignTool = false,
+    onFile,
+  }: { readonly trustForeignTool?: boolean; readonly onFile?: LoadOptions['onFile'] } = {},
 ): Promise<Config> {
   const config = await configFrom(flags, io, onFile);
-  const isAllowed = flags.enableExec === true || (asItsTool && config.mayRunPrograms);
+  const isAllowed = flags.enableExec === true || (trustForeignTool && config.mayRunPrograms);
   const reason = isAllowed ? FORBIDDEN : 'which is disabled: start with --enable-exec';
   const refused = reason === undefined ? [] : programsIn(config.chains);
   if (refused.length === 0) return config;

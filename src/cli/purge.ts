@@ -5,11 +5,11 @@ import { codeOf, ConfigError } from '../errors.ts';
 import { tryLock } from '../store/state-folder.ts';
 import type { EndedQuery, Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { inPages, isFiltered, select, type Filters } from './dead-letter-choice.ts';
+import { inBatches, isFiltered, select, type Filters } from './dead-letter-choice.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { withStateFlags, type StateFlags } from './options.ts';
 import { withStore } from './state.ts';
-import { momentBefore } from './values.ts';
+import { parseTime } from './values.ts';
 
 interface Flags extends StateFlags, ObjectFlags, Pick<Filters, 'olderThan'> {
   readonly dead?: true;
@@ -18,7 +18,7 @@ interface Flags extends StateFlags, ObjectFlags, Pick<Filters, 'olderThan'> {
   readonly yes?: true;
 }
 
-interface Found {
+interface Purgeable {
   /** Ids of deliveries. */
   readonly letters: readonly number[];
   readonly changes: readonly number[];
@@ -43,22 +43,22 @@ export function purgeCommand(program: Command, io: CommandIo, choose: (action: A
 }
 
 async function purge(store: Store, folder: string, flags: Flags, io: CommandIo): Promise<number> {
-  refuseVagueness(flags);
-  const found = await find(store, flags);
+  requireSelection(flags);
+  const found = await findPurgeable(store, flags);
   if (found.letters.length + found.changes.length === 0) {
     io.stdout.write('Nothing to forget: no dead letter and no change that has ended matches.\n');
     return EXIT.ok;
   }
-  const what = inWords(found.letters.length, found.changes.length);
+  const what = describeCounts(found.letters.length, found.changes.length);
   if (flags.yes !== true && !(await isConfirmed(what, io))) return EXIT.failed;
   const { letters, changes } = await forget(store, found, io.signal);
   const rest = io.signal.aborted ? ', then stopped as requested' : '';
-  const where = await eraseTraces(store, folder);
-  io.stdout.write(`Forgot ${inWords(letters, changes)}${rest}. ${where}\n`);
+  const where = await eraseFreedSpace(store, folder);
+  io.stdout.write(`Forgot ${describeCounts(letters, changes)}${rest}. ${where}\n`);
   return EXIT.ok;
 }
 
-function refuseVagueness(flags: Flags): void {
+function requireSelection(flags: Flags): void {
   const byFilter = isFiltered(flags);
   if (byFilter && flags.all === true)
     throw new ConfigError(['Cannot purge by filter and with --all at the same time; leave one of them out']);
@@ -67,7 +67,7 @@ function refuseVagueness(flags: Flags): void {
 }
 
 /** Neither `--dead` nor `--history` means both. */
-async function find(store: Store, flags: Flags): Promise<Found> {
+async function findPurgeable(store: Store, flags: Flags): Promise<Purgeable> {
   const { dead = false, history = false } = flags;
   const letters: number[] = [];
   if (dead || !history) for await (const { id } of select(store, flags)) letters.push(id);
@@ -77,7 +77,7 @@ async function find(store: Store, flags: Flags): Promise<Found> {
 async function endedQuery(store: Store, { olderThan, ...flags }: Flags): Promise<EndedQuery> {
   return {
     ...(await objectQuery(store, flags)),
-    ...(olderThan === undefined ? {} : { observedBefore: momentBefore('--older-than', olderThan) }),
+    ...(olderThan === undefined ? {} : { observedBefore: parseTime('--older-than', olderThan) }),
   };
 }
 
@@ -100,17 +100,17 @@ async function isConfirmed(what: string, { stdin, stdout, stderr, signal }: Comm
 /** Returns how many were forgotten: some may have been replayed meanwhile. */
 async function forget(
   store: Store,
-  { letters, changes }: Found,
+  { letters, changes }: Purgeable,
   signal: AbortSignal,
 ): Promise<{ letters: number; changes: number }> {
   return {
-    letters: await inPages(letters, signal, (ids) => store.discard(ids, { withChanges: true })),
-    changes: await inPages(changes, signal, (ids) => store.forget(ids)),
+    letters: await inBatches(letters, signal, (ids) => store.discard(ids, { withChanges: true })),
+    changes: await inBatches(changes, signal, (ids) => store.forget(ids)),
   };
 }
 
 /** While the service runs, only overwrites what was removed: it would have to wait too long for a whole new file. */
-async function eraseTraces(store: Store, folder: string): Promise<string> {
+async function eraseFreedSpace(store: Store, folder: string): Promise<string> {
   const unlock = await tryLock(folder);
   try {
     if (unlock !== undefined && (await isCompacted(store))) return 'The store is as small as it can be.';
@@ -134,7 +134,7 @@ async function isCompacted(store: Store): Promise<boolean> {
   }
 }
 
-function inWords(letters: number, changes: number): string {
+function describeCounts(letters: number, changes: number): string {
   const parts = [countOf(letters, 'dead letter'), countOf(changes, 'change')].filter((part) => part !== undefined);
   return parts.join(' and ') || 'nothing';
 }

@@ -41,24 +41,24 @@ export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onF
 }
 
 /** Callbacks for what a handler returns or throws. */
-interface Audience {
+interface Reporter {
   readonly print: (change: Change, verdict: string) => void;
   readonly answered: (change: Change, verdict: Change | Halt) => void;
   readonly failed: (change: Change, thrown: unknown) => Halt;
 }
 
-function rehearse(definition: HandlerDefinition, audience: Audience): HandlerDefinition {
+function rehearse(definition: HandlerDefinition, reporter: Reporter): HandlerDefinition {
   switch (definition.type) {
     case 'sink':
-      return rehearseSink(definition, audience);
+      return rehearseSink(definition, reporter);
     case 'transform':
-      return rehearseTransform(definition, audience);
+      return rehearseTransform(definition, reporter);
     case 'stateful':
-      return rehearseStateful(definition, audience);
+      return rehearseStateful(definition, reporter);
   }
 }
 
-function rehearseSink(definition: SinkDefinition, { print, failed }: Audience): SinkDefinition {
+function rehearseSink(definition: SinkDefinition, { print, failed }: Reporter): SinkDefinition {
   return {
     ...definition,
     create(options, environment) {
@@ -66,7 +66,7 @@ function rehearseSink(definition: SinkDefinition, { print, failed }: Audience): 
       return {
         async deliver(change, context) {
           try {
-            const shown = await inTime(() => sink.preview?.(change, context), context);
+            const shown = await withDeadline(() => sink.preview?.(change, context), context);
             print(change, `would deliver${shown === undefined ? '' : `: ${shown}`}`);
           } catch (thrown) {
             failed(change, thrown);
@@ -77,7 +77,7 @@ function rehearseSink(definition: SinkDefinition, { print, failed }: Audience): 
   };
 }
 
-function rehearseTransform(definition: TransformDefinition, { answered, failed }: Audience): TransformDefinition {
+function rehearseTransform(definition: TransformDefinition, { answered, failed }: Reporter): TransformDefinition {
   return {
     ...definition,
     create(options, environment) {
@@ -86,7 +86,7 @@ function rehearseTransform(definition: TransformDefinition, { answered, failed }
         ...life(instance),
         async handle(change, context) {
           try {
-            const verdict = checkedVerdict(await inTime(() => instance.handle(change, context), context));
+            const verdict = checkedVerdict(await withDeadline(() => instance.handle(change, context), context));
             answered(change, verdict);
             return verdict;
           } catch (thrown) {
@@ -98,14 +98,14 @@ function rehearseTransform(definition: TransformDefinition, { answered, failed }
   };
 }
 
-function rehearseStateful(definition: StatefulDefinition, { answered, failed }: Audience): StatefulDefinition {
+function rehearseStateful(definition: StatefulDefinition, { answered, failed }: Reporter): StatefulDefinition {
   return {
     ...definition,
     create(options, environment) {
       const instance = checkedInstance(definition.create(options, environment), 'handle');
       const group = async (change: Change, context: HandlerContext) => {
         try {
-          const named = checkedGroup(await inTime(() => instance.group?.(change, context), context));
+          const named = checkedGroup(await withDeadline(() => instance.group?.(change, context), context));
           if (isHalt(named)) answered(change, named);
           return named;
         } catch (thrown) {
@@ -117,9 +117,9 @@ function rehearseStateful(definition: StatefulDefinition, { answered, failed }: 
         ...(instance.group === undefined ? {} : { group }),
         async handle(change, context) {
           try {
-            const decided = checkedDecision(await inTime(() => instance.handle(change, context), context));
-            answered(change, decided.verdict);
-            return decided;
+            const decision = checkedDecision(await withDeadline(() => instance.handle(change, context), context));
+            answered(change, decision.verdict);
+            return decision;
           } catch (thrown) {
             return { verdict: failed(change, thrown), state: context.state ?? null };
           }
@@ -130,7 +130,7 @@ function rehearseStateful(definition: StatefulDefinition, { answered, failed }: 
 }
 
 /** A call that is ended by its deadline counts as having thrown. */
-function inTime<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
+function withDeadline<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
   const answer = async () => work();
   return unlessAborted(answer(), signal);
 }

@@ -22,7 +22,7 @@ test('reloadWhenChanged() logs only the warnings that the version before did not
     log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
     signal: over.signal,
   });
-  while (versions.length > 0) await reloading.caughtUp();
+  while (versions.length > 0) await reloading.whenCurrent();
   over.abort();
   await reloading.ended;
   const lines = String(written.read()).trim().split('\n');
@@ -76,7 +76,7 @@ test('reloadWhenChanged() retries a failed reload ever less often, and logs it o
   });
   const begunAt = clock.monotonic();
   for (let minute = 0; minute < 60; minute++) {
-    await reloading.caughtUp();
+    await reloading.whenCurrent();
     await clock.advance(60_000);
   }
   over.abort();

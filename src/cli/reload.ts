@@ -21,9 +21,9 @@ export interface ReloadOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Reloading {
+export interface ReloadLoop {
   /** Resolves when all changes up to now are applied, or reported as unusable. Never rejects. */
-  caughtUp(): Promise<void>;
+  whenCurrent(): Promise<void>;
   /** Resolves after the signal has aborted. */
   readonly ended: Promise<void>;
 }
@@ -34,21 +34,21 @@ const FIRST_RETRY_MS = 60_000;
 const MAX_RETRY_MS = 15 * 60_000;
 
 /** Runs until the signal aborts. A configuration that cannot be used is reported, and the current one stays. */
-export function reloadWhenChanged(options: ReloadOptions): Reloading {
+export function reloadWhenChanged(options: ReloadOptions): ReloadLoop {
   const { clock, signal } = options;
   const follower = new Follower(options);
   let last = Promise.resolve();
-  const caughtUp = (): Promise<void> => (last = last.then(() => follower.catchUp()));
-  const keepUp = async (): Promise<void> => {
+  const whenCurrent = (): Promise<void> => (last = last.then(() => follower.catchUp()));
+  const poll = async (): Promise<void> => {
     while (!signal.aborted) {
-      await caughtUp();
+      await whenCurrent();
       await pause(clock, ASK_EVERY_MS, signal);
     }
   };
-  return { caughtUp, ended: keepUp() };
+  return { whenCurrent, ended: poll() };
 }
 
-interface Refusal {
+interface FailedReload {
   readonly problems: readonly string[];
   readonly waitMs: number;
   /** On the monotonic clock. */
@@ -57,47 +57,47 @@ interface Refusal {
 
 class Follower {
   readonly #options: ReloadOptions;
-  #warned: Config['warnings'];
+  #loggedWarnings: Config['warnings'];
   /** The refusal of the current files, if any. */
-  #refusal: Refusal | undefined;
+  #failure: FailedReload | undefined;
 
   constructor(options: ReloadOptions) {
     this.#options = options;
-    this.#warned = options.config.warnings;
+    this.#loggedWarnings = options.config.warnings;
   }
 
   /** Never rejects. */
   async catchUp(): Promise<void> {
     const { app, files, load, log, signal } = this.#options;
     try {
-      if (await files.haveChanged(signal)) this.#refusal = undefined;
-      else if (!this.#mayHavePassed()) return;
+      if (await files.haveChanged(signal)) this.#failure = undefined;
+      else if (!this.#isRetryDue()) return;
       // Stopping does not wait for a handler's file to load.
       const changed = await unlessAborted(load(), signal);
       await app.reload(changed);
-      this.#refusal = undefined;
+      this.#failure = undefined;
       const { warnings } = changed;
       warnAll(
-        warnings.filter((warning) => !this.#warned.includes(warning)),
+        warnings.filter((warning) => !this.#loggedWarnings.includes(warning)),
         log,
       );
-      this.#warned = warnings;
+      this.#loggedWarnings = warnings;
     } catch (thrown) {
-      if (!signal.aborted) this.#refuse(isConfigError(thrown) ? thrown.problems : [toError(thrown).message]);
+      if (!signal.aborted) this.#reportFailure(isConfigError(thrown) ? thrown.problems : [toError(thrown).message]);
     }
   }
 
-  #mayHavePassed(): boolean {
-    return this.#refusal !== undefined && this.#options.clock.monotonic() >= this.#refusal.retryAtMs;
+  #isRetryDue(): boolean {
+    return this.#failure !== undefined && this.#options.clock.monotonic() >= this.#failure.retryAtMs;
   }
 
   /** Logs the same problems as an error only once. */
-  #refuse(problems: readonly string[]): void {
+  #reportFailure(problems: readonly string[]): void {
     const { app, config, clock, log } = this.#options;
-    const { problems: told, waitMs: waitedMs } = this.#refusal ?? {};
-    const waitMs = waitedMs === undefined ? FIRST_RETRY_MS : Math.min(2 * waitedMs, MAX_RETRY_MS);
-    this.#refusal = { problems, waitMs, retryAtMs: clock.monotonic() + waitMs };
-    log[isDeepStrictEqual(problems, told) ? 'debug' : 'error'](
+    const { problems: loggedProblems, waitMs: lastWaitMs } = this.#failure ?? {};
+    const waitMs = lastWaitMs === undefined ? FIRST_RETRY_MS : Math.min(2 * lastWaitMs, MAX_RETRY_MS);
+    this.#failure = { problems, waitMs, retryAtMs: clock.monotonic() + waitMs };
+    log[isDeepStrictEqual(problems, loggedProblems) ? 'debug' : 'error'](
       'The changed configuration cannot be used, the old one stays in effect',
       { file: config.file, problems, retryInMs: waitMs },
     );

@@ -6,7 +6,7 @@ import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { reloadWhenChanged, warnAll, type Reloading } from './reload.ts';
+import { reloadWhenChanged, warnAll, type ReloadLoop } from './reload.ts';
 import {
   loggerFrom,
   runnableConfigFrom,
@@ -44,7 +44,7 @@ export function runCommand(program: Command, io: CommandIo, choose: (action: Act
 async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
   const files = watchFiles(systemClock);
-  const load = () => runnableConfigFrom(flags, io, { asItsTool: true, onFile: (file) => files.watch(file) });
+  const load = () => runnableConfigFrom(flags, io, { trustForeignTool: true, onFile: (file) => files.watch(file) });
   const config = await load();
   const log = loggerFrom(flags, config, io);
   warnAll(config.warnings, log);
@@ -53,15 +53,15 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, allowInMemory: orInMemory });
   const following = { app, config, files, load, clock: systemClock, log };
-  const follow = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
-  return untilStopped(app, io.signal, follow).finally(io.onStopped);
+  const startReloading = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
+  return untilStopped(app, io.signal, startReloading).finally(io.onStopped);
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
 async function untilStopped(
   app: App,
   signal: AbortSignal,
-  follow: (signal: AbortSignal) => Reloading,
+  startReloading: (signal: AbortSignal) => ReloadLoop,
 ): Promise<number> {
   const stopped = new Promise<void>((resolve) => {
     const stop = () => resolve(app.stop());
@@ -69,9 +69,9 @@ async function untilStopped(
     else signal.addEventListener('abort', stop, { once: true });
   });
   const over = new AbortController();
-  const reloading = follow(AbortSignal.any([signal, over.signal]));
+  const reloading = startReloading(AbortSignal.any([signal, over.signal]));
   try {
-    await Promise.race([app.start(() => reloading.caughtUp()), app.failed, stopped]);
+    await Promise.race([app.start(() => reloading.whenCurrent()), app.failed, stopped]);
     await Promise.race([app.failed, stopped]);
   } catch (error) {
     await app.stop(0);

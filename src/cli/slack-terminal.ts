@@ -12,7 +12,7 @@ export interface Attachment {
   readonly ts?: number;
 }
 
-export interface Looks {
+export interface TerminalStyle {
   readonly color: boolean;
   /** Columns of the terminal. */
   readonly columns: number;
@@ -34,12 +34,12 @@ const STYLES = {
 export type Style = keyof typeof STYLES;
 
 /** The text in a style, if colours are used. */
-export function styled(text: string, style: Style | undefined, { color }: Pick<Looks, 'color'>): string {
+export function styled(text: string, style: Style | undefined, { color }: Pick<TerminalStyle, 'color'>): string {
   return color && style !== undefined && text !== '' ? `${STYLES[style]}${text}${RESET}` : text;
 }
 
 /** The lines of a message: a coloured bar, author, title, the text, boxed if it is a code block, footer and time. */
-export function renderMessage(attachment: Attachment, looks: Looks): string[] {
+export function renderMessage(attachment: Attachment, looks: TerminalStyle): string[] {
   const width = Math.max(MIN_COLUMNS, Math.min(looks.columns, MAX_COLUMNS)) - 4;
   const bar = looks.color ? `${ansi256(attachment.color)}┃${RESET}` : '┃';
   const title = lines(attachment.title).map((line, n) => styled(line, n === 0 ? 'dim' : 'bold', looks));
@@ -48,13 +48,13 @@ export function renderMessage(attachment: Attachment, looks: Looks): string[] {
   );
 }
 
-function footer({ author_name: author, footer: cluster, ts }: Attachment, looks: Looks): string[] {
+function footer({ author_name: author, footer: cluster, ts }: Attachment, looks: TerminalStyle): string[] {
   const time = ts === undefined ? undefined : new Date(ts * 1_000).toLocaleTimeString('en-GB');
   const parts = [author, cluster, time].filter((part) => part !== undefined);
   return parts.length === 0 ? [] : [styled(printable(parts.join('  ·  ')), 'dim', looks)];
 }
 
-function renderText(text: string, width: number, looks: Looks): string[] {
+function renderText(text: string, width: number, looks: TerminalStyle): string[] {
   if (text === '') return [];
   const code = /^```\n?([\s\S]*?)\n?```$/.exec(text)?.[1];
   if (code === undefined) return lines(text).flatMap((line) => wrap(line, width));

@@ -26,7 +26,7 @@ export async function withStore(
 
 /** The default folder has the cluster's identity in its path, but the cluster may be unreachable now: search by name instead. */
 async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
-  const config = await readable(flags, io);
+  const config = await readConfig(flags, io);
   if (config.state.path !== undefined) return config.state.path;
   const folders = await stateFoldersNamed(config.state.name, io.env);
   const [only, ...others] = folders;
@@ -43,7 +43,7 @@ async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
 }
 
 /** If the configuration cannot be read, the error suggests --state: in a shell, the service's variables are often not set. */
-async function readable(flags: StateFlags, io: CommandIo): Promise<Config> {
+async function readConfig(flags: StateFlags, io: CommandIo): Promise<Config> {
   try {
     return await configFrom(flags, io);
   } catch (thrown) {

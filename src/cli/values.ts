@@ -12,7 +12,7 @@ export function idOf(text: string): number {
 }
 
 /** `2h` ago, or a time such as `2026-11-20T23:42:03Z`, in milliseconds since the epoch. @throws ConfigError naming the flag */
-export function momentBefore(flag: string, text: string): number {
+export function parseTime(flag: string, text: string): number {
   if (/^\d{4}-\d\d-\d\d/.test(text) && isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text)))
     return Date.parse(text);
   try {

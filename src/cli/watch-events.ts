@@ -34,14 +34,14 @@ export function readWatchEvents(recording: Buffer, file: string): readonly Recor
   const events: RecordedEvent[] = [];
   let at = skipSpace(bytes, 0, bytes.length);
   for (let n = 1; at < bytes.length; n++) {
-    const place = `${file}, event ${n}`;
+    const location = `${file}, event ${n}`;
     try {
       const end = skipValue(bytes, at, bytes.length);
-      const event = recordedEvent(bytes.subarray(at, end), place);
+      const event = recordedEvent(bytes.subarray(at, end), location);
       if (event !== undefined) events.push(event);
       at = skipSpace(bytes, end, bytes.length);
     } catch (thrown) {
-      throw new ConfigError([`${place}: ${toError(thrown).message}; ${EXPECTED}`], { cause: thrown });
+      throw new ConfigError([`${location}: ${toError(thrown).message}; ${EXPECTED}`], { cause: thrown });
     }
   }
   if (events.length === 0)
