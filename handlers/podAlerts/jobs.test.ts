@@ -30,11 +30,11 @@ const crashing = (name: string): Manifest =>
 
 /** Like the job controller: deletes the pods, then reports the failure. */
 async function giveUp(rig: Rig, name: string): Promise<void> {
-  await rig.show(jobOf(name));
-  await rig.show(crashing(name));
+  await rig.apply(jobOf(name));
+  await rig.apply(crashing(name));
   await rig.delete(crashing(name));
   await rig.advance(2_000);
-  await rig.show(jobOf(name, 'BackoffLimitExceeded'));
+  await rig.apply(jobOf(name, 'BackoffLimitExceeded'));
 }
 
 describe('a job that gives up', () => {
@@ -42,7 +42,7 @@ describe('a job that gives up', () => {
     const rig = new Rig({ remindAfter: '4h' });
     await giveUp(rig, 'import');
     await rig.advance(HOUR);
-    assert.deepEqual(rig.told(), ['new CrashLoopBackOff']);
+    assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff']);
     await rig.advance(3 * HOUR);
     const [reminder] = rig.alerts;
     assert.equal(reminder?.headline, 'for 4h now: BackoffLimitExceeded: job shop/import');
@@ -51,7 +51,7 @@ describe('a job that gives up', () => {
     assert.deepEqual([rig.passed.at(-1)?.gvk.kind, rig.passed.at(-1)?.name], ['Job', 'import']);
     await rig.delete(jobOf('import', 'BackoffLimitExceeded'));
     await rig.advance(30_000);
-    assert.deepEqual(rig.told(), ['reminder BackoffLimitExceeded', 'over BackoffLimitExceeded']);
+    assert.deepEqual(rig.takeAlerts(), ['reminder BackoffLimitExceeded', 'over BackoffLimitExceeded']);
     await rig.advance(HOUR);
     assert.equal(rig.states.size, 0, 'no state is left');
   });
@@ -60,18 +60,18 @@ describe('a job that gives up', () => {
     const rig = new Rig();
     await giveUp(rig, 'backup-29380800');
     await rig.advance(HOUR);
-    await rig.show(jobOf('backup-29380860'));
-    await rig.show(podOfJob('backup-29380860', 'Pending', waiting('ContainerCreating')));
-    await rig.show(podOfJob('backup-29380860', 'Running', RUNNING, true));
+    await rig.apply(jobOf('backup-29380860'));
+    await rig.apply(podOfJob('backup-29380860', 'Pending', waiting('ContainerCreating')));
+    await rig.apply(podOfJob('backup-29380860', 'Running', RUNNING, true));
     await rig.advance(HOUR);
-    assert.deepEqual(rig.told(), ['new CrashLoopBackOff'], 'it may still fail');
-    await rig.show(podOfJob('backup-29380860', 'Succeeded', { state: terminated(0, 'Completed') }));
+    assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff'], 'it may still fail');
+    await rig.apply(podOfJob('backup-29380860', 'Succeeded', { state: terminated(0, 'Completed') }));
     await rig.advance(30_000);
     assert.deepEqual(
       rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
       ['CronJob backup'],
     );
-    assert.deepEqual(rig.told(), ['over CrashLoopBackOff']);
+    assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff']);
   });
 
   test('is one alert across its retries, resolved when a pod succeeds', async () => {
@@ -81,35 +81,35 @@ describe('a job that gives up', () => {
       return { ...rest, metadata: { ...metadata, name: `import-${n}`, uid: `uid-${n}` } };
     };
     for (const n of [1, 2, 3]) {
-      await rig.show(pod(n, 'Running', RUNNING, true));
+      await rig.apply(pod(n, 'Running', RUNNING, true));
       await rig.advance(300_000);
-      await rig.show(pod(n, 'Failed', { state: terminated(1, 'Error') }));
+      await rig.apply(pod(n, 'Failed', { state: terminated(1, 'Error') }));
     }
-    assert.deepEqual(rig.told(), ['new Error']);
-    await rig.show(pod(4, 'Running', RUNNING, true));
-    await rig.show(pod(4, 'Succeeded', { state: terminated(0, 'Completed') }));
+    assert.deepEqual(rig.takeAlerts(), ['new Error']);
+    await rig.apply(pod(4, 'Running', RUNNING, true));
+    await rig.apply(pod(4, 'Succeeded', { state: terminated(0, 'Completed') }));
     await rig.advance(30_000);
-    assert.deepEqual(rig.told(), ['over Error']);
+    assert.deepEqual(rig.takeAlerts(), ['over Error']);
   });
 
   test('is reported as the job when none of its pods failed', async () => {
     const rig = new Rig();
-    await rig.show(jobOf('backup-29380800'));
-    await rig.show(jobOf('backup-29380800', 'DeadlineExceeded'));
+    await rig.apply(jobOf('backup-29380800'));
+    await rig.apply(jobOf('backup-29380800', 'DeadlineExceeded'));
     assert.equal(rig.alerts[0]?.headline, 'DeadlineExceeded: cronjob shop/backup, job backup-29380800');
     assert.equal(rig.alerts[0]?.pods, 0);
-    assert.deepEqual(rig.told(), ['new DeadlineExceeded']);
+    assert.deepEqual(rig.takeAlerts(), ['new DeadlineExceeded']);
   });
 
   test('is reported once, and not if it had given up before', async () => {
     const rig = new Rig();
-    await rig.show(jobOf('import', 'BackoffLimitExceeded'));
-    await rig.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
-    assert.deepEqual(rig.told(), ['new BackoffLimitExceeded']);
+    await rig.apply(jobOf('import', 'BackoffLimitExceeded'));
+    await rig.apply({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
+    assert.deepEqual(rig.takeAlerts(), ['new BackoffLimitExceeded']);
     const late = new Rig();
     late.held.set('Job/shop/import', jobOf('import', 'BackoffLimitExceeded'));
-    await late.show({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
-    assert.deepEqual([late.told(), late.halts], [[], ['the job does not fail with this change']]);
+    await late.apply({ ...jobOf('import', 'BackoffLimitExceeded'), spec: { ttlSecondsAfterFinished: 60 } });
+    assert.deepEqual([late.takeAlerts(), late.halts], [[], ['the job does not fail with this change']]);
   });
 
   test('is not reported when its annotation mutes it', async () => {
@@ -118,8 +118,8 @@ describe('a job that gives up', () => {
       return { ...rest, metadata: { ...metadata, annotations: { 'watchchain/mute': 'true' } } };
     };
     const rig = new Rig();
-    await rig.show(muted());
-    await rig.show(muted('BackoffLimitExceeded'));
-    assert.deepEqual(rig.told(), []);
+    await rig.apply(muted());
+    await rig.apply(muted('BackoffLimitExceeded'));
+    assert.deepEqual(rig.takeAlerts(), []);
   });
 });

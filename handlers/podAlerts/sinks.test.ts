@@ -38,8 +38,8 @@ async function alerts(): Promise<{ firing: Change; resolved: Change }> {
         Promise.resolve(`previous ${previous} of ${container}\n<script>\u001b[31m@here`),
     },
   );
-  await rig.show(podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] }));
-  await rig.show(podOf());
+  await rig.apply(podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] }));
+  await rig.apply(podOf());
   await rig.advance(90_000);
   const [firing, resolved] = rig.passed;
   if (firing?.notes.alert === undefined || resolved === undefined) throw new Error('Both are told');

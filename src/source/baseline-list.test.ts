@@ -46,7 +46,7 @@ describe('a list', () => {
     await rig.start();
     rig.server.putAll([configMap('b', {}, { uid: '' })]);
     expire(rig);
-    await rig.until(() => rig.asked.filter(({ watch }) => !watch).length === 2, 'the second list');
+    await rig.until(() => rig.streamRequests.filter(({ watch }) => !watch).length === 2, 'the second list');
     await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the watch after it');
     assert.deepEqual(summaries(await rig.changesSoFar()), []);
   });

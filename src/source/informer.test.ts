@@ -6,7 +6,7 @@ import type { Store } from '../store/store.ts';
 import { configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 import { createRedactor } from './redact.ts';
 
-const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch).length;
+const lists = ({ streamRequests }: TestSource) => streamRequests.filter(({ watch }) => !watch).length;
 const actions = (changes: readonly Change[]) => changes.map(({ action, name }) => `${action} ${name}`);
 
 describe('a restart', () => {

@@ -45,7 +45,7 @@ describe('createSource()', () => {
       ],
       onAccepted: (chains) => chains.forEach((chain) => kicked.add(chain)),
     });
-    assert.equal(rig.asked.length, 2);
+    assert.equal(rig.streamRequests.length, 2);
     rig.server.create(configMap('a'));
     await rig.changes(1);
     assert.deepEqual([...kicked], ['one', 'two']);
@@ -74,7 +74,10 @@ describe('createSource()', () => {
     rig.server.allow(({ namespace }) => namespace === 'shop');
     await rig.start({ requests: [{ namespace: 'shop' }] });
     assert.equal(rig.source().health()[0]?.state, 'watching');
-    assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/namespaces/shop/configmaps']));
+    assert.deepEqual(
+      new Set(rig.streamRequests.map(({ path }) => path)),
+      new Set(['/api/v1/namespaces/shop/configmaps']),
+    );
   });
 
   test('namespace patterns share one list and watch of all namespaces, and objects that do not match are ignored', async (t) => {
@@ -83,7 +86,7 @@ describe('createSource()', () => {
     rig.server.create(inside('team-a', 'here'));
     rig.server.create(inside('shop', 'there'));
     await rig.start({ requests: [{ namespace: '*-b,team-*' }] });
-    assert.deepEqual(new Set(rig.asked.map(({ path }) => path)), new Set(['/api/v1/configmaps']));
+    assert.deepEqual(new Set(rig.streamRequests.map(({ path }) => path)), new Set(['/api/v1/configmaps']));
     assert.equal(rig.source().health()[0]?.objects, 1);
     const unreadable = { type: 'ADDED', object: { ...inside('shop', 'odd'), kind: 'Other' } };
     rig.server.fault({ effect: 'line', line: JSON.stringify(unreadable), watch: true, times: 1 });
@@ -187,7 +190,7 @@ describe('createSource()', () => {
     await rig.until(() => looks() > before, 'the look at the cluster');
     rig.server.create(configMap('b'));
     await rig.changes(2);
-    assert.equal(rig.asked.length, 2);
+    assert.equal(rig.streamRequests.length, 2);
   });
 
   test('a kind that two chains name by different versions is found again by either name', async (t) => {
@@ -216,7 +219,7 @@ describe('createSource()', () => {
       assert.ok(!problem.includes('\n'));
     });
     await rig.until(() => rig.source().health()[0]?.state === 'watching', 'recovery');
-    assert.equal(rig.asked.filter(({ watch }) => !watch).length, 1);
+    assert.equal(rig.streamRequests.filter(({ watch }) => !watch).length, 1);
   });
 
   test('metrics show when a scope was last heard from, and drop a scope that is gone', async (t) => {
@@ -311,7 +314,7 @@ describe('createSource()', () => {
     const lists = rig.server.fault({ effect: 'hang', path: /\/api\/v1\/namespaces\/n\d\/configmaps/, watch: false });
     await rig.start({ requests: Array.from({ length: 8 }, (_, i) => ({ namespace: `n${i}` })), settle: false });
     await rig.until(() => lists.hits === 4, 'four lists');
-    assert.equal(rig.asked.length, 4);
+    assert.equal(rig.streamRequests.length, 4);
     await rig.stop();
     assert.equal(lists.hits, 4);
   });

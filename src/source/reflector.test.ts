@@ -5,8 +5,8 @@ import { startApiServer } from '../testing/api-server.ts';
 import { clientOf, configMap, startTestSource, type TestSource } from '../testing/test-source.ts';
 
 const PATH = '/api/v1/configmaps';
-const lists = ({ asked }: TestSource) => asked.filter(({ watch }) => !watch);
-const watches = ({ asked }: TestSource) => asked.filter(({ watch }) => watch);
+const lists = ({ streamRequests }: TestSource) => streamRequests.filter(({ watch }) => !watch);
+const watches = ({ streamRequests }: TestSource) => streamRequests.filter(({ watch }) => watch);
 const actions = (changes: readonly { action: string; name: string }[]) =>
   changes.map(({ action, name }) => `${action} ${name}`);
 
@@ -277,7 +277,7 @@ describe('watches', () => {
     await rig.start({ settle: false });
     await rig.until(() => watches(rig).length === 4, 'the watch after the list');
     assert.deepEqual(
-      rig.asked.map(({ watch }) => (watch ? 'watch' : 'list')),
+      rig.streamRequests.map(({ watch }) => (watch ? 'watch' : 'list')),
       ['list', 'watch', 'watch', 'watch', 'list', 'watch'],
     );
   });
@@ -434,7 +434,7 @@ describe('watches', () => {
     rig.server.create(configMap('other', {}, { labels: { team: 'b' } }));
     const selectors = { labelSelector: 'team=a', fieldSelector: 'metadata.namespace=shop' };
     await rig.start({ requests: [{ ...selectors, namespace: 'shop' }] });
-    for (const { query, path } of rig.asked) {
+    for (const { query, path } of rig.streamRequests) {
       assert.partialDeepStrictEqual(query, selectors);
       assert.equal(path, '/api/v1/namespaces/shop/configmaps');
     }
@@ -535,10 +535,10 @@ describe('reported changes', () => {
   test('10.16 stop() ends a wait, an unanswered request and a watch alike, is idempotent, and nothing follows', async (t) => {
     const rig = await startTestSource(t);
     const stopped = async () => {
-      const before = rig.asked.length;
+      const before = rig.streamRequests.length;
       await Promise.all([rig.source().stop(), rig.source().stop()]);
       await rig.clock.advance(600_000);
-      assert.equal(rig.asked.length, before);
+      assert.equal(rig.streamRequests.length, before);
       assert.equal(rig.source().health()[0]?.state, 'stopped');
     };
     await rig.start();

@@ -20,7 +20,7 @@ import type { AccessRule } from './api-server/access.ts';
 import { Cluster, type WriteOptions } from './api-server/cluster.ts';
 import { Faults, type AnswerEffect, type Fault, type FaultHandle } from './api-server/faults.ts';
 import type { ResourceType } from './api-server/resource-types.ts';
-import { isWatch, json, route, type Answer } from './api-server/routes.ts';
+import { isWatch, json, route, type RouteResponse } from './api-server/routes.ts';
 import { statusBody, StatusError } from './api-server/status.ts';
 import { keyOf } from './api-server/storage.ts';
 import { WatchStream } from './api-server/watch-stream.ts';
@@ -283,7 +283,7 @@ export class ApiServer implements AsyncDisposable {
     query: URLSearchParams,
     body: string,
     fault: AnswerEffect | undefined,
-  ): Answer | WatchStream {
+  ): RouteResponse | WatchStream {
     try {
       if (fault?.effect === 'status') throw new StatusError(fault.status, fault);
       if (this.#token !== undefined && headers.authorization !== `Bearer ${this.#token}`) throw new StatusError(401);
@@ -318,7 +318,7 @@ export class ApiServer implements AsyncDisposable {
   }
 }
 
-function send(response: ServerResponse, fault: AnswerEffect | undefined, answer: Answer): void {
+function send(response: ServerResponse, fault: AnswerEffect | undefined, answer: RouteResponse): void {
   const { status, retryAfterSeconds, body } = answer;
   const headers = retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
   if (fault?.effect === 'contentType') {

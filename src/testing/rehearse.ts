@@ -150,8 +150,8 @@ function callerOf(
         groups.set(key, group);
       };
       const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
-      const answer = await stateful.handle(change, { ...context, ...more });
-      const { verdict, state } = checkedDecision(answer);
+      const result = await stateful.handle(change, { ...context, ...more });
+      const { verdict, state } = checkedDecision(result);
       if (state === null) states.delete(group);
       else states.set(group, state);
       return verdict;
@@ -176,11 +176,11 @@ function checkedOptions({ name, options }: HandlerDefinition, given: object): Re
 function recorded(text: string): readonly Change[] {
   const known = new Map<string, object>();
   return readWatchEvents(Buffer.from(text), 'the recording').map(({ type, group, kind, key, body }, index) => {
-    const place = `${group} ${kind} ${key}`;
-    const before = known.get(place);
+    const objectKey = `${group} ${kind} ${key}`;
+    const before = known.get(objectKey);
     const object = JSON.parse(body.toString()) as object;
-    if (type === 'DELETED') known.delete(place);
-    else known.set(place, object);
+    if (type === 'DELETED') known.delete(objectKey);
+    else known.set(objectKey, object);
     const parts = type === 'DELETED' ? { before: object } : { after: object, ...(before && { before }) };
     return withParts(changeOf(parts), { id: index + 1 });
   });
@@ -194,10 +194,10 @@ function recordingReceivers(sent: SentRequest[], respond: NonNullable<RehearsalO
         async send({ method = 'POST', headers = {}, body }) {
           const request = { url: url.href, method, headers, body: Buffer.from(body).toString() };
           sent.push(request);
-          const answer = { status: 200, body: '', headers: {}, ...respond(request) };
-          if (answer.status < 200 || answer.status > 299) throw new Error(`the receiver answered ${answer.status}`);
-          accept?.(answer);
-          return answer;
+          const result = { status: 200, body: '', headers: {}, ...respond(request) };
+          if (result.status < 200 || result.status > 299) throw new Error(`the receiver answered ${result.status}`);
+          accept?.(result);
+          return result;
         },
         fetch: (idempotencyKey, signal) => fetchThrough(receiver, url, idempotencyKey, signal),
         close: async () => undefined,

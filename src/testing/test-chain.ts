@@ -215,8 +215,8 @@ export async function countOf(
   labels: Readonly<Record<string, string>>,
 ): Promise<number> {
   const metric = await metrics.registry.getSingleMetric(`watchchain_${name}`)?.get();
-  const wanted = Object.entries(labels);
-  const values = metric?.values.filter(({ labels: has }) => wanted.every(([label, value]) => has[label] === value));
+  const expected = Object.entries(labels);
+  const values = metric?.values.filter(({ labels: has }) => expected.every(([label, value]) => has[label] === value));
   return (values ?? []).reduce((sum, { value }) => sum + value, 0);
 }
 

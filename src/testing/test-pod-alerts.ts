@@ -30,16 +30,16 @@ export class Rig {
   }
 
   /** Updates the pod, node, job or Event to this manifest; its previous one becomes `before`. */
-  async show(after: Manifest, flags: Change['flags'] = {}, observedAt = this.now): Promise<void> {
+  async apply(after: Manifest, flags: Change['flags'] = {}, observedAt = this.now): Promise<void> {
     const key = `${after.kind}/${keyOf(after.metadata)}`;
     const before = this.held.get(key);
     this.held.set(key, after);
-    await this.#give(changeOf({ after, flags, observedAt, ...(before === undefined ? {} : { before }) }));
+    await this.#dispatch(changeOf({ after, flags, observedAt, ...(before === undefined ? {} : { before }) }));
   }
 
   async delete(before: Manifest): Promise<void> {
     this.held.delete(`${before.kind}/${keyOf(before.metadata)}`);
-    await this.#give(changeOf({ before, observedAt: this.now }));
+    await this.#dispatch(changeOf({ before, observedAt: this.now }));
   }
 
   /** Moves time, and delivers the wake-ups that become due, in order. */
@@ -56,11 +56,11 @@ export class Rig {
   }
 
   /** The alerts so far, such as `new CrashLoopBackOff`, `over CrashLoopBackOff`; clears them. */
-  told(): string[] {
+  takeAlerts(): string[] {
     return this.alerts.splice(0).map(({ why, reason }) => `${why} ${reason}`);
   }
 
-  async #give(change: Change): Promise<void> {
+  async #dispatch(change: Change): Promise<void> {
     const group = await this.#instance.group?.(change, this.#context());
     if (typeof group === 'string') await this.#handle(change, group);
     else if (isHalt(group)) this.halts.push(group.reason);
@@ -76,10 +76,10 @@ export class Rig {
     // Like the store: what is not JSON is lost.
     if (state === null) this.states.delete(group);
     else this.states.set(group, JSON.parse(JSON.stringify(state)) as Json);
-    this.#take(verdict);
+    this.#record(verdict);
   }
 
-  #take(verdict: Change | Halt): void {
+  #record(verdict: Change | Halt): void {
     if (isHalt(verdict)) return void this.halts.push(verdict.reason);
     if (verdict.notes.alert === undefined) throw new Error('A change passed without an alert');
     this.passed.push(verdict);

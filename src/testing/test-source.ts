@@ -23,7 +23,7 @@ export interface TestSource {
   readonly clock: FakeClock;
   readonly metrics: Metrics;
   /** Lists and watches in the order they were sent, with the clock's time. */
-  readonly asked: readonly Asked[];
+  readonly streamRequests: readonly StreamRequest[];
   readonly logged: readonly LoggedLine[];
   /** The running source. */
   source(): Source;
@@ -32,14 +32,14 @@ export interface TestSource {
   /** Stops it: the next start is a new process on the same store. */
   stop(): Promise<void>;
   /** Lets time and everything else go on until the condition holds. Rejects if it never does. */
-  until(condition: () => boolean | Promise<boolean>, wish: string): Promise<void>;
+  until(condition: () => boolean | Promise<boolean>, description: string): Promise<void>;
   /** The first `n` changes, once there are that many. */
   changes(n: number): Promise<readonly Change[]>;
   /** All changes, once everything that has happened until now was seen. */
   changesSoFar(): Promise<readonly Change[]>;
 }
 
-export interface Asked {
+export interface StreamRequest {
   readonly watch: boolean;
   readonly path: string;
   readonly query: Query;
@@ -74,9 +74,9 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
   const server = await startApiServer(options);
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' } });
   const clock = new FakeClock();
-  const asked: Asked[] = [];
+  const streamRequests: StreamRequest[] = [];
   const logged: LoggedLine[] = [];
-  const api = recording(clientOf(server), clock, asked);
+  const api = recording(clientOf(server), clock, streamRequests);
   let source: Source | undefined;
   const metrics = createMetrics(() => source?.health() ?? []);
 
@@ -91,11 +91,11 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
     await store.close();
   });
 
-  const until: TestSource['until'] = async (condition, wish) => {
+  const until: TestSource['until'] = async (condition, description) => {
     const deadline = performance.now() + PATIENCE_MS;
     while (!(await condition())) {
       if (performance.now() > deadline)
-        throw new Error(`Waited in vain for ${wish}: ${JSON.stringify(logged.slice(-5))}`);
+        throw new Error(`Waited in vain for ${description}: ${JSON.stringify(logged.slice(-5))}`);
       await clock.advance(STEP_MS);
       await nextTurn();
     }
@@ -106,7 +106,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
     store,
     clock,
     metrics,
-    asked,
+    streamRequests,
     logged,
     until,
     stop,
@@ -140,7 +140,7 @@ export async function startTestSource(test: TestContext, options: ApiServerOptio
       return (await history()).slice(0, n);
     },
     async changesSoFar() {
-      const marker = `marker-${asked.length}-${clock.monotonic()}`;
+      const marker = `marker-${streamRequests.length}-${clock.monotonic()}`;
       server.create(configMap(marker));
       await until(async () => (await history()).some(({ name }) => name === marker), 'the marker');
       return (await history()).filter(({ name }) => !name.startsWith('marker-'));
@@ -167,12 +167,12 @@ export function clientOf(server: Pick<ApiServer, 'url'>): ApiClient {
 /** Always the same object: a new one would count as new credentials and get a new agent. */
 const NO_TLS = {};
 
-function recording(api: ApiClient, clock: FakeClock, asked: Asked[]): ApiClient {
+function recording(api: ApiClient, clock: FakeClock, streamRequests: StreamRequest[]): ApiClient {
   return {
     host: api.host,
     request: (method, path, options) => api.request(method, path, options),
     stream: (path, query, signal) => {
-      asked.push({ watch: query['watch'] === true, path, query, atMs: clock.monotonic() });
+      streamRequests.push({ watch: query['watch'] === true, path, query, atMs: clock.monotonic() });
       return api.stream(path, query, signal);
     },
     close: () => api.close(),

@@ -43,16 +43,16 @@ export interface TestWebOptions {
   readonly health?: Health;
   readonly listen?: string;
   readonly api?: ApiClient;
-  readonly outlook?: Partial<ServiceView>;
+  readonly service?: Partial<ServiceView>;
 }
 
-export interface Answer {
+export interface WebResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
-export interface AskOptions {
+export interface WebRequestOptions {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -96,7 +96,7 @@ export class TestWeb {
     const stream = new PassThrough();
     const logged: string[] = [];
     stream.setEncoding('utf8').on('data', (line: string) => logged.push(line));
-    const outlook: ServiceView = {
+    const service: ServiceView = {
       log: createLogger({ level: 'info', format: 'json', color: false, stream }),
       clock,
       metrics: createMetrics(),
@@ -106,9 +106,9 @@ export class TestWeb {
       clusterName: () => 'test',
       store: () => store,
       api: () => api,
-      ...options.outlook,
+      ...options.service,
     };
-    const web = await startWeb({ listen, service: outlook, settings: { ...config.web, ...settings } });
+    const web = await startWeb({ listen, service, settings: { ...config.web, ...settings } });
     t.after(async () => {
       await web.close();
       await store.close();
@@ -122,13 +122,13 @@ export class TestWeb {
   }
 
   /** Host and port to connect to, wherever it listens. */
-  get place(): { readonly host: string; readonly port: number } {
+  get endpoint(): { readonly host: string; readonly port: number } {
     return { host: '127.0.0.1', port: Number(this.address?.split(':').at(-1)) };
   }
 
   /** Does not use fetch, which would normalize paths and headers. */
-  async ask(path: string, { method = 'GET', headers = {}, body }: AskOptions = {}): Promise<Answer> {
-    const sent = request({ ...this.place, path, method, headers, agent: false });
+  async ask(path: string, { method = 'GET', headers = {}, body }: WebRequestOptions = {}): Promise<WebResponse> {
+    const sent = request({ ...this.endpoint, path, method, headers, agent: false });
     const [response] = (await once(sent.end(body), 'response')) as [IncomingMessage];
     let text = '';
     for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk;
@@ -136,7 +136,7 @@ export class TestWeb {
   }
 
   /** A POST as the page sends it. */
-  post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<WebResponse> {
     const own = { 'content-type': 'application/json', 'x-watchchain': 'test', ...headers };
     return this.ask(path, { method: 'POST', headers: own, body: JSON.stringify(body) });
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ApiClient, ApiResponse } from '../source/api.ts';
-import { TestWeb, type Answer } from '../testing/test-web.ts';
+import { TestWeb, type WebResponse } from '../testing/test-web.ts';
 
 const TOKEN = 'a-token-of-20-letters';
 const LOCAL = '0.0.0.0:0';
@@ -45,7 +45,7 @@ async function servedRoutes(web: TestWeb, headers: Readonly<Record<string, strin
 }
 
 /** A request that is valid apart from its token. */
-function visit(web: TestWeb, route: string, token: string | undefined): Promise<Answer> {
+function visit(web: TestWeb, route: string, token: string | undefined): Promise<WebResponse> {
   const [method = '', path = ''] = route.split(' ');
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const place = path.replace('{name}', 'page.js').replaceAll(/\{\w+\}/g, 'default');
@@ -235,7 +235,7 @@ describe('an access review by the cluster', () => {
 });
 
 describe('login', () => {
-  const cookieOf = ({ headers }: Answer): string => headers['set-cookie']?.[0] ?? '';
+  const cookieOf = ({ headers }: WebResponse): string => headers['set-cookie']?.[0] ?? '';
 
   test('gives a browser a form, and for the token an HttpOnly, SameSite cookie', async (t) => {
     const web = await TestWeb.start(t, { listen: LOCAL, settings: { token: TOKEN, basePath: '/w' } });
@@ -348,7 +348,7 @@ describe('cross-site requests', () => {
 
   test('that change something need our origin, JSON and our header', async (t) => {
     const web = await TestWeb.start(t, { settings: { hosts: ['watch.example'] } });
-    const host = `127.0.0.1:${web.place.port}`;
+    const host = `127.0.0.1:${web.endpoint.port}`;
     const statusOf = async (headers: Readonly<Record<string, string>>) =>
       (await web.post(REPLAY, { ids: [1] }, { host, ...headers })).status;
     assert.equal(await statusOf({}), 200);

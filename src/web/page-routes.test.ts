@@ -24,7 +24,7 @@ describe('the page', () => {
   for (const encoding of ['gzip', 'identity']) {
     test(`sends its top before the store has answered (${encoding})`, async (t) => {
       const { store, answer } = await slowStore(t);
-      const web = await TestWeb.start(t, { outlook: { store } });
+      const web = await TestWeb.start(t, { service: { store } });
       const { body, headers } = await fetch(`http://${web.address}/`, { headers: { 'accept-encoding': encoding } });
       assert.equal(headers.get('content-encoding'), encoding === 'gzip' ? 'gzip' : null);
       const decoder = new TextDecoder();
@@ -43,7 +43,7 @@ describe('the page', () => {
     const receivers = (): never => {
       throw new Error('no receivers here');
     };
-    const web = await TestWeb.start(t, { outlook: { receivers } });
+    const web = await TestWeb.start(t, { service: { receivers } });
     const { status, body } = await web.ask('/');
     assert.equal(status, 200);
     assert.match(body, /<h1>test<\/h1>[\s\S]*role="alert"[\s\S]*cannot be shown[\s\S]*<\/html>\s*$/);

@@ -80,7 +80,7 @@ describe('startWeb()', () => {
   test('listens on every address without a host, IPv6 included', async (t) => {
     const web = await TestWeb.start(t, { listen: ':0' });
     for (const host of hasIPv6 ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'])
-      assert.equal((await fetch(`http://${host}:${web.place.port}/livez`)).status, 200, host);
+      assert.equal((await fetch(`http://${host}:${web.endpoint.port}/livez`)).status, 200, host);
     assert.match(web.log, /"access":"closed"/);
   });
 
@@ -124,7 +124,7 @@ describe('behind a proxy', () => {
 });
 
 async function rawAnswer(web: TestWeb, text: string): Promise<string> {
-  const socket = connect(web.place);
+  const socket = connect(web.endpoint);
   socket.setEncoding('utf8').end(text);
   let answer = '';
   for await (const chunk of socket as AsyncIterable<string>) answer += chunk;
@@ -157,14 +157,14 @@ describe('limits', () => {
       await once(socket, 'close');
       return place.port;
     };
-    const first = await Promise.race([ended(web.place), ended({ host: '127.0.0.1', port })]);
-    assert.equal(first, web.place.port);
+    const first = await Promise.race([ended(web.endpoint), ended({ host: '127.0.0.1', port })]);
+    assert.equal(first, web.endpoint.port);
   });
 
   test('hundreds of idle or half-sent requests block no probe, and cut off no open stream', async (t) => {
     const web = await TestWeb.start(t);
     const begin = async (): Promise<Socket> => {
-      const socket = connect(web.place);
+      const socket = connect(web.endpoint);
       t.after(() => socket.destroy());
       socket.on('error', () => {});
       await once(socket, 'connect');
@@ -187,7 +187,7 @@ describe('limits', () => {
     const web = await TestWeb.start(t);
     const slow = await Promise.all(
       Array.from({ length: 200 }, async (): Promise<Socket> => {
-        const socket = connect(web.place);
+        const socket = connect(web.endpoint);
         await once(socket, 'connect');
         socket.write('GET / HT');
         return socket;
@@ -256,7 +256,7 @@ test('parseListen() accepts a host, no host, and IPv6 in brackets, and names the
 });
 
 test('a standby answers 503 for changes and dead letters, not empty lists', async (t) => {
-  const web = await TestWeb.start(t, { outlook: { store: () => undefined } });
+  const web = await TestWeb.start(t, { service: { store: () => undefined } });
   for (const path of ['/api/changes', '/api/dead-letters']) {
     const { status, body } = await web.ask(path);
     assert.deepEqual([status, JSON.parse(body)], [503, { error: 'the service is not running yet' }], path);

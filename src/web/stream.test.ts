@@ -21,7 +21,7 @@ class Onlooker {
   readonly #lines: string[] = [];
 
   constructor(web: TestWeb, query: string, headers: readonly string[] = []) {
-    this.socket = connect(web.place);
+    this.socket = connect(web.endpoint);
     this.socket.setEncoding('utf8').on('data', (chunk: string) => this.#read(chunk));
     this.socket.on('error', () => {}).on('close', () => (this.closed = true));
     const lines = [`GET /api/changes${query} HTTP/1.1`, 'Host: localhost', 'Accept: text/event-stream', ...headers];
@@ -89,7 +89,7 @@ describe('GET /api/changes as a stream', () => {
 
   test('misses no matching change for a client that connects before the state is open', async (t) => {
     let isOpen = true;
-    const web: TestWeb = await TestWeb.start(t, { outlook: { store: () => (isOpen ? web.store : undefined) } });
+    const web: TestWeb = await TestWeb.start(t, { service: { store: () => (isOpen ? web.store : undefined) } });
     await web.change({ name: 'seen', text: '1' });
     isOpen = false;
     const query = '?after=1&name=b*';
@@ -186,7 +186,7 @@ describe('GET /api/changes as a stream', () => {
       failed++;
       return { ...web.store, history: () => Promise.reject(new Error('disk I/O error')) };
     };
-    const web: TestWeb = await TestWeb.start(t, { outlook: { store: broken } });
+    const web: TestWeb = await TestWeb.start(t, { service: { store: broken } });
     const onlooker = await Onlooker.of(t, web);
     failed = 0;
     await web.change({ name: 'meanwhile', text: '1' });

@@ -62,7 +62,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
   });
 
   test('the lines of a diff are built only when it is opened', async (t) => {
-    const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
+    const web = await TestWeb.start(t, { service: { clock: systemClock } });
     const page = await browser.newPage();
     t.after(() => page.close());
     const change = (text: string) => page.locator('#change-list li', { hasText: text });
@@ -377,7 +377,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
   });
 
   test('an open diff is printed as a whole', async (t) => {
-    const web = await TestWeb.start(t, { outlook: { clock: systemClock } });
+    const web = await TestWeb.start(t, { service: { clock: systemClock } });
     const page = await browser.newPage();
     t.after(() => page.close());
     const text = (word: string) => Array.from({ length: 100 }, (_, n) => `${n} ${word.repeat(n)}`).join('\n');
@@ -507,7 +507,7 @@ describe('the page in a browser', { skip: WITHOUT_BROWSER }, () => {
     let isRunning = false;
     const standby: Health = { ...healthOf(), phase: 'standby' };
     const web: TestWeb = await TestWeb.start(t, {
-      outlook: {
+      service: {
         clock: systemClock,
         store: () => (isRunning ? web.store : undefined),
         clusterName: () => (isRunning ? 'prod-eu' : undefined),

@@ -19,12 +19,12 @@ export type AccessRule = (attributes: AccessAttributes) => boolean;
 const USER = 'system:serviceaccount:watchchain:watchchain';
 
 /** Throws the 403 that RBAC answers. */
-export function authorize(rule: AccessRule, wanted: AccessAttributes): void {
-  if (rule(wanted)) return;
-  const { verb, group, resource, namespace, name, subresource } = wanted;
+export function authorize(rule: AccessRule, attributes: AccessAttributes): void {
+  if (rule(attributes)) return;
+  const { verb, group, resource, namespace, name, subresource } = attributes;
   const what = subresource === '' ? resource : `${resource}/${subresource}`;
   const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
-  const which = `${groupResource(wanted)}${name === '' ? '' : ` "${name}"`}`;
+  const which = `${groupResource(attributes)}${name === '' ? '' : ` "${name}"`}`;
   throw new StatusError(403, {
     message: `${which} is forbidden: User "${USER}" cannot ${verb} resource "${what}" in API group "${group}" ${where}`,
     details: { ...(name === '' ? {} : { name }), ...(group === '' ? {} : { group }), kind: resource },

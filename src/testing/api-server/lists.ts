@@ -82,16 +82,16 @@ function readToken(query: URLSearchParams, current: number, compactedTo: number)
     if (token.rv >= compactedTo) return token;
     throw new StatusError(410, { message: EXPIRED, continueToken: writeToken({ ...token, rv: -1 }) });
   }
-  const wanted = Number(resourceVersion);
-  if (wanted > current) {
+  const requested = Number(resourceVersion);
+  if (requested > current) {
     throw new StatusError(504, {
-      message: `Too large resource version: ${wanted}, current: ${current}`,
+      message: `Too large resource version: ${requested}, current: ${current}`,
       details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }] },
       retryAfterSeconds: 1,
     });
   }
   if (query.get('resourceVersionMatch') !== 'Exact') return { rv: current, start: '' };
-  if (wanted >= compactedTo) return { rv: wanted, start: '' };
+  if (requested >= compactedTo) return { rv: requested, start: '' };
   throw new StatusError(410, { message: `The resourceVersion for the provided list is too old.` });
 }
 

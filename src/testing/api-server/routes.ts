@@ -29,7 +29,7 @@ export interface RouteRequest {
   readonly body: string;
 }
 
-export interface Answer {
+export interface RouteResponse {
   readonly status: number;
   readonly contentType: string;
   readonly body: readonly Buffer[];
@@ -37,9 +37,9 @@ export interface Answer {
 }
 
 /** Throws StatusError for what the server refuses. */
-export function route(context: RouteContext, request: RouteRequest): Answer | WatchStream {
+export function route(context: RouteContext, request: RouteRequest): RouteResponse | WatchStream {
   const info = parsePath(request.path);
-  if (info === undefined) return unresourceful(context.cluster, request);
+  if (info === undefined) return nonResourceResponse(context.cluster, request);
   if (info.resource === 'selfsubjectaccessreviews' && request.method === 'POST') {
     return json(review(context.access, parseBody(request)), 201);
   }
@@ -64,16 +64,16 @@ function verbOf({ method, query }: RouteRequest, { name }: RequestInfo): string 
   return verbs[method] ?? (name === '' ? 'deletecollection' : 'delete');
 }
 
-function unresourceful({ types }: Cluster, { path, accept }: RouteRequest): Answer {
+function nonResourceResponse({ types }: Cluster, { path, accept }: RouteRequest): RouteResponse {
   const wantsAggregated = accept.includes('as=APIGroupDiscoveryList') && accept.includes('v=v2');
   const [, root, groupName, version] = path.replace(/\/$/, '').split('/');
-  if (['healthz', 'livez', 'readyz'].includes(root ?? '')) return answer('ok', 'text/plain; charset=utf-8');
+  if (['healthz', 'livez', 'readyz'].includes(root ?? '')) return respond('ok', 'text/plain; charset=utf-8');
   if (root === 'version') return json({ major: '1', minor: '34', gitVersion: 'v1.34.0', platform: 'linux/amd64' });
   const all = types.all().filter((type) => (type.root === '/oapi') === (root === 'oapi'));
   if (root === 'oapi' && all.length > 0) return json(resourceList(all, '', 'v1'));
   if (root !== 'api' && root !== 'apis') throw new StatusError(404);
   if (groupName === undefined) {
-    if (wantsAggregated) return answer(JSON.stringify(aggregated(all, root === 'api')), AGGREGATED);
+    if (wantsAggregated) return respond(JSON.stringify(aggregated(all, root === 'api')), AGGREGATED);
     return json(root === 'api' ? { kind: 'APIVersions', versions: ['v1'] } : groupList(all));
   }
   if (root === 'api') return json(resourceList(all, '', groupName));
@@ -85,7 +85,7 @@ function onCollection(
   type: ServedType,
   info: RequestInfo,
   request: RouteRequest,
-): Answer | WatchStream {
+): RouteResponse | WatchStream {
   const { cluster, pageLimit } = context;
   switch (request.method) {
     case 'GET':
@@ -110,7 +110,7 @@ function onCollection(
   }
 }
 
-function onObject(context: RouteContext, type: ServedType, info: RequestInfo, request: RouteRequest): Answer {
+function onObject(context: RouteContext, type: ServedType, info: RequestInfo, request: RouteRequest): RouteResponse {
   const { cluster } = context;
   const key = keyOf(info.name, type.namespaced ? info.namespace : '');
   const before = cluster.existing(type, key);
@@ -135,11 +135,11 @@ function onObject(context: RouteContext, type: ServedType, info: RequestInfo, re
 }
 
 /** The log of any container, running or not. */
-function log(text: string, { method, query }: RouteRequest): Answer {
+function log(text: string, { method, query }: RouteRequest): RouteResponse {
   if (method !== 'GET') throw new StatusError(405);
   const lines = text.split(/(?<=\n)/);
-  const wanted = Number(query.get('tailLines') ?? lines.length);
-  return answer(lines.slice(Math.max(0, lines.length - wanted)).join(''), 'text/plain');
+  const lineCount = Number(query.get('tailLines') ?? lines.length);
+  return respond(lines.slice(Math.max(0, lines.length - lineCount)).join(''), 'text/plain');
 }
 
 function patched(before: Manifest, { contentType, body }: RouteRequest): Manifest {
@@ -183,14 +183,15 @@ function writer({ query, userAgent }: RouteRequest): WriteOptions {
 
 const JSON_TYPE = 'application/json';
 
-const answer = (body: string | Buffer, contentType: string, status = 200): Answer => ({
+const respond = (body: string | Buffer, contentType: string, status = 200): RouteResponse => ({
   status,
   contentType,
   body: [Buffer.from(body)],
 });
 
 /** Any other JSON answer. */
-export const json = (body: unknown, status = 200): Answer => answer(`${JSON.stringify(body)}\n`, JSON_TYPE, status);
+export const json = (body: unknown, status = 200): RouteResponse =>
+  respond(`${JSON.stringify(body)}\n`, JSON_TYPE, status);
 
-const object = (manifest: Manifest, type: ServedType, status = 200): Answer =>
-  answer(inVersion(serialize(manifest, type), type), JSON_TYPE, status);
+const object = (manifest: Manifest, type: ServedType, status = 200): RouteResponse =>
+  respond(inVersion(serialize(manifest, type), type), JSON_TYPE, status);
