@@ -151,8 +151,8 @@ describe('docs/receivers.md', () => {
     test(`${name} gets a valid body: an update, a large one, an Event, an alert and its end`, async () => {
       await using world = await World.start(() => ({ body: ACCEPTED }));
       // It accepts alerts only.
-      const wanted = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
-      const config = wanted.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');
+      const sources = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
+      const config = sources.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');
       world.server.create(deployment('nginx:1.7.9', ''));
       world.server.create(podOf({ containers: [RUNNING] }));
       await using running = await world.run({ config });
@@ -165,10 +165,10 @@ describe('docs/receivers.md', () => {
       world.server.update(crashing);
       await world.slack.waitFor(world.slack.requests.length + 1);
       world.server.update(podOf({ containers: [RUNNING] }));
-      await world.slack.waitFor(wanted.length === 1 ? 2 : 5);
+      await world.slack.waitFor(sources.length === 1 ? 2 : 5);
       await running.app.idle();
       for (const request of world.slack.requests) TAKES[name]?.(JSON.parse(request.body), request);
-      assert.equal(world.slack.requests.length, wanted.length === 1 ? 2 : 5);
+      assert.equal(world.slack.requests.length, sources.length === 1 ? 2 : 5);
       assert.equal(
         (await running.app.store.balances()).reduce((n, { dead }) => n + dead, 0),
         0,

@@ -19,7 +19,7 @@ interface Trial {
   readonly existing?: readonly Manifest[];
   readonly act: (server: ApiServer) => void;
   /** All messages, in their order. */
-  readonly told: readonly RegExp[];
+  readonly expected: readonly RegExp[];
   readonly clock?: FakeClock;
   readonly also?: (running: Running) => Promise<void>;
 }
@@ -86,14 +86,14 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.create(object('Deployment', 'web', 'shop'));
       server.delete('Service', 'web', 'shop');
     },
-    told: [/^DELETE service\nshop\/web$/],
+    expected: [/^DELETE service\nshop\/web$/],
   },
   'All namespaces but some': {
     act(server) {
       for (const namespace of ['kube-system', 'argocd', 'shop'])
         server.create(object('ConfigMap', 'settings', namespace));
     },
-    told: [/^ADD configmap\nshop\/settings$/],
+    expected: [/^ADD configmap\nshop\/settings$/],
   },
   'ConfigMaps without leader election': {
     existing: [lock('a', '1')],
@@ -101,7 +101,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(lock('b', '1'));
       server.update(lock('c', '2'));
     },
-    told: [/^```data\.settings 1 -> 2\n/],
+    expected: [/^```data\.settings 1 -> 2\n/],
   },
   'Rollouts that are complete or stuck': {
     existing: [rollout('web:1', 1, 'NewReplicaSetAvailable')],
@@ -112,7 +112,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(rollout('web:3', 3, 'ReplicaSetUpdated'));
       server.update(rollout('web:3', 3, 'NewReplicaSetAvailable'));
     },
-    told: [
+    expected: [
       /^shop\/web is stuck <!here>: web:2\nReplicaSet "web-1": ProgressDeadlineExceeded$/,
       /^shop\/web is rolled out: web:3\nReplicaSet "web-1": NewReplicaSetAvailable$/,
     ],
@@ -125,7 +125,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(release('False', 'upgrade failed again'));
       server.update(release('True', 'upgraded'));
     },
-    told: [/Ready status Unknown -> False.*\n.*\n?.*in progress -> upgrade failed/],
+    expected: [/Ready status Unknown -> False.*\n.*\n?.*in progress -> upgrade failed/],
   },
   'Nodes that are cordoned, tainted or under pressure': {
     existing: [node(false, 'False', '1')],
@@ -134,7 +134,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(node(true, 'False', '2'));
       server.update(node(true, 'True', '3'));
     },
-    told: [/spec\.unschedulable: \(none\) -> true/, /DiskPressure\]\.status: False -> True/],
+    expected: [/spec\.unschedulable: \(none\) -> true/, /DiskPressure\]\.status: False -> True/],
   },
   'Pods, but not those of jobs': {
     act(server) {
@@ -143,7 +143,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       );
       server.create(object('Pod', 'web-1', 'shop', { metadata: { labels: { app: 'web' } } }));
     },
-    told: [/^ADD pod\nshop\/web-1$/],
+    expected: [/^ADD pod\nshop\/web-1$/],
   },
   'Events as metrics': {
     act(server) {
@@ -152,7 +152,7 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.create(event('b', 'BackOff', 1));
       server.create(event('c', 'Pulled', 1));
     },
-    told: [],
+    expected: [],
     clock: METRICS_CLOCK,
     async also({ app }) {
       await until('what is counted is 2 and 1', async () => {
@@ -188,12 +188,12 @@ describe('docs/recipes.md', () => {
         ...(trial.clock && { clock: trial.clock }),
       });
       trial.act(world.server);
-      await world.slack.waitFor(trial.told.length);
+      await world.slack.waitFor(trial.expected.length);
       await trial.also?.(running);
       await running.app.idle();
       const texts = world.slack.requests.map(({ body }) => textOf(body));
-      assert.equal(texts.length, trial.told.length, texts.join('\n'));
-      for (const [n, told] of trial.told.entries()) assert.match(texts[n] ?? '', told);
+      assert.equal(texts.length, trial.expected.length, texts.join('\n'));
+      for (const [n, expected] of trial.expected.entries()) assert.match(texts[n] ?? '', expected);
     });
   }
 });

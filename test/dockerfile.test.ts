@@ -11,7 +11,7 @@ import { follow, REPOSITORY, type Image } from './dockerfile.ts';
 import { deployment } from './e2e/cluster.ts';
 import { Program, Workdir, type Exit } from './e2e/program.ts';
 import { PLUGINS, route, startCluster } from './event-controller/controller.ts';
-import { needs } from './faults/needs.ts';
+import { skipUnless } from './faults/needs.ts';
 
 /** Tries what a handler must not do, and reports the results. */
 const TRESPASSER = `
@@ -85,7 +85,7 @@ test('Dockerfile: its last stage may read the mounted files, and write the state
   assert.equal(stdout, `${readable}\nwrite /var/lib/watchchain/store.db\n`);
 });
 
-const canConfine = needs('needs root, unshare(1) and ip(8)', () => {
+const canConfine = skipUnless('needs root, unshare(1) and ip(8)', () => {
   const tried = spawnSync('unshare', ['--net', '--mount', 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'ignore' });
   return process.getuid?.() === 0 && tried.status === 0;
 });

@@ -81,9 +81,9 @@ function identify(manifest: object): { kind: string; namespace: string } {
 }
 
 function collection(kind: string, namespace: string): string {
-  const place = PATHS[kind];
-  if (place === undefined) throw new Error(`The test cluster does not know where ${kind} lives`);
-  return `${place.api}/namespaces/${namespace}/${place.resource}`;
+  const endpoint = PATHS[kind];
+  if (endpoint === undefined) throw new Error(`The test cluster does not know where ${kind} lives`);
+  return `${endpoint.api}/namespaces/${namespace}/${endpoint.resource}`;
 }
 
 /** A deployment like one from `kubectl create deployment`. */

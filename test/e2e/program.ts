@@ -110,14 +110,14 @@ export class Program implements AsyncDisposable {
     await this.until('listening', ({ stderr }) => /"Listening"/.test(stderr));
     const url = `${this.url()}/readyz`;
     const deadline = AbortSignal.timeout(PATIENCE_MS);
-    let answer = '';
+    let body = '';
     while (!deadline.aborted) {
       const response = await fetch(url, { signal: deadline });
-      answer = await response.text();
+      body = await response.text();
       if (response.ok) return;
       await new Promise((resolve) => setImmediate(resolve));
     }
-    throw new Error(`Not ready: ${answer}\n--- stderr\n${this.stderr}`);
+    throw new Error(`Not ready: ${body}\n--- stderr\n${this.stderr}`);
   }
 
   /** `http://127.0.0.1:PORT` of its endpoints, once it listens. */

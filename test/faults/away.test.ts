@@ -56,8 +56,8 @@ function assertNetChanges(changes: readonly Change[], running: Running, last: nu
   for (const { before, name } of of('deleted')) {
     assert.equal(before?.metadata.annotations?.['note'], `last of ${name.slice('web-'.length)}`);
   }
-  const told = running.entries().map(({ key }) => key);
-  assert.equal(told.length, new Set(told).size, 'each object is reported once');
+  const reportedKeys = running.entries().map(({ key }) => key);
+  assert.equal(reportedKeys.length, new Set(reportedKeys).size, 'each object is reported once');
 }
 
 describe('19 stopped while 1,000 objects change, 500 are deleted and 200 are created', () => {

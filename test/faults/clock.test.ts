@@ -8,7 +8,7 @@ import { startReceiver } from '../../src/testing/receiver.ts';
 import type { Program } from '../e2e/program.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 
 const OBJECTS = 5;
 const HOUR_MS = 3_600_000;
@@ -31,21 +31,21 @@ describe('a clock that', { concurrency: 2 }, () => {
   ] as const) {
     test(`33 ${how} while retries wait: they still run when they are due`, async () => {
       let failures = 0;
-      const told = toldTo(END, () => (failures++ < 1 ? { status: 500 } : {}));
-      await using service = await Service.make(OBJECTS, told.respond);
+      const tracker = trackingReceiver(END, () => (failures++ < 1 ? { status: 500 } : {}));
+      await using service = await Service.make(OBJECTS, tracker.respond);
       await using program = startWithClock(service, jumpMs);
       await program.ready();
       service.scale(1);
       await program.until('a retry that waits', ({ stderr }) => stderr.includes('will be retried'));
       await setClock(program);
       service.scale(2);
-      await told.done();
+      await tracker.done();
       const [failed] = service.slack.requests;
       const key = failed?.headers['idempotency-key'];
       const again = service.slack.requests.findLast(({ headers }) => headers['idempotency-key'] === key);
       assert.ok((again?.at ?? 0) - (failed?.at ?? 0) >= 1_000, 'not before its time');
       assert.equal((await program.stop()).code, 0);
-      assertWhole(service.slack.requests, END);
+      assertComplete(service.slack.requests, END);
       await service.assertBalanced();
     });
   }
@@ -53,7 +53,7 @@ describe('a clock that', { concurrency: 2 }, () => {
   test('33 goes forward by an hour during a short outage of a receiver: the deferral does not expire', async () => {
     // A single object does not open the breaker.
     const end = { objects: 1, last: 1 };
-    const told = toldTo(end);
+    const tracker = trackingReceiver(end);
     await using service = await Service.make(1);
     const gone = await startReceiver();
     await gone.close();
@@ -66,10 +66,10 @@ describe('a clock that', { concurrency: 2 }, () => {
     service.scale(1);
     await program.until('a deferral', ({ stderr }) => stderr.includes('ECONNREFUSED'));
     await setClock(program);
-    await using back = await startReceiver(told.respond, Number(new URL(gone.url).port));
-    await told.done();
+    await using back = await startReceiver(tracker.respond, Number(new URL(gone.url).port));
+    await tracker.done();
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(back.requests, end).repeated, 0);
+    assert.equal(assertComplete(back.requests, end).repeated, 0);
     await service.assertBalanced();
   });
 });

@@ -9,7 +9,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
 import { onlyLong } from './needs.ts';
-import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
+import { assertComplete, createAll, scaleAll, trackingReceiver } from './stories.ts';
 
 const CHANGING = 10;
 const UNCHANGED = 10;
@@ -177,16 +177,16 @@ describe('an API server with', { concurrency: 6 }, () => {
     const skip = row.long === undefined ? {} : onlyLong(row.long);
     test(`${row.row} ${row.what}: every change is reported, in order, once`, skip, async () => {
       const end = { objects: CHANGING, last: 2 };
-      const told = toldTo(end);
-      await using world = await World.start(told.respond, row.cluster);
+      const tracker = trackingReceiver(end);
+      await using world = await World.start(tracker.respond, row.cluster);
       await using running = await watching(row, world);
       const listsBefore = lists(world);
       scaleAll(world, CHANGING, 1);
       await spoil(row, world);
       scaleAll(world, CHANGING, 2);
-      await told.done();
+      await tracker.done();
       await running.app.idle();
-      assert.equal(assertWhole(world.slack.requests, end).repeated, 0);
+      assert.equal(assertComplete(world.slack.requests, end).repeated, 0);
       assert.equal(lists(world) - listsBefore, row.lists);
       await assertBalanced(running.app.store);
     });

@@ -8,7 +8,7 @@ import { Program } from '../e2e/program.ts';
 import { withStore } from './balance.ts';
 import { onlyLong } from './needs.ts';
 import { eachAlone, Service } from './service.ts';
-import { assertWhole, told, toldTo } from './stories.ts';
+import { assertComplete, replicaChangesIn, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 20;
@@ -101,7 +101,7 @@ test(
 
 test('72 a change that kills the process three times is set aside before a fourth; others go on; it can be replayed', async () => {
   const end = { objects: OBJECTS, last: 1 };
-  const everybody = toldTo(end);
+  const everybody = trackingReceiver(end);
   await using service = await Service.make(OBJECTS, everybody.respond);
   await service.startOnce();
   await useDeadlyHandler(service);
@@ -116,7 +116,7 @@ test('72 a change that kills the process three times is set aside before a fourt
   await until('the change to be set aside', async () => (await dead()).length === 1);
   await until(
     'the others to be told',
-    () => new Set(service.slack.requests.flatMap(told).map(({ object }) => object)).size === OBJECTS - 1,
+    () => new Set(service.slack.requests.flatMap(replicaChangesIn).map(({ object }) => object)).size === OBJECTS - 1,
   );
   assert.equal(await readFile(service.workdir.file('tries'), 'utf8'), 'died\n'.repeat(3));
   assert.equal((await dead())[0]?.change.name, POISON);
@@ -124,6 +124,6 @@ test('72 a change that kills the process three times is set aside before a fourt
   await replayByCommand(service);
   await everybody.done();
   assert.equal((await program.stop()).code, 0);
-  assertWhole(service.slack.requests, end);
+  assertComplete(service.slack.requests, end);
   await service.assertBalanced({ dead: 1 });
 });

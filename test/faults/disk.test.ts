@@ -11,7 +11,7 @@ import { assertBalanced, assertFolderBalanced, withStore } from './balance.ts';
 import { Disk, fill, FILLER, Tmpfs } from './mounts.ts';
 import { needsMount } from './needs.ts';
 import { Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 100;
@@ -23,22 +23,27 @@ const DEFERRED_MS = 150_000;
 class FullDiskScene implements AsyncDisposable {
   readonly service: Service;
   readonly volume: Tmpfs;
-  readonly told: ReturnType<typeof toldTo>;
+  readonly tracker: ReturnType<typeof trackingReceiver>;
   readonly #down: { now: boolean };
 
-  private constructor(service: Service, volume: Tmpfs, told: ReturnType<typeof toldTo>, down: { now: boolean }) {
+  private constructor(
+    service: Service,
+    volume: Tmpfs,
+    tracker: ReturnType<typeof trackingReceiver>,
+    down: { now: boolean },
+  ) {
     this.service = service;
     this.volume = volume;
-    this.told = told;
+    this.tracker = tracker;
     this.#down = down;
   }
 
   static async set(end: { readonly objects: number; readonly last: number }): Promise<FullDiskScene> {
-    const [down, told] = [{ now: true }, toldTo(end)];
+    const [down, tracker] = [{ now: true }, trackingReceiver(end)];
     const service = await Service.make(end.objects, (request, n) =>
-      down.now ? { status: 429, headers: { 'retry-after': '1' } } : told.respond(request, n),
+      down.now ? { status: 429, headers: { 'retry-after': '1' } } : tracker.respond(request, n),
     );
-    return new FullDiskScene(service, await Tmpfs.mount('12m'), told, down);
+    return new FullDiskScene(service, await Tmpfs.mount('12m'), tracker, down);
   }
 
   get state(): string {
@@ -86,7 +91,7 @@ describe('a disk that', () => {
     async () => {
       const end = { objects: OBJECTS, last: 3 };
       await using scene = await FullDiskScene.set(end);
-      const { service, volume, told, state } = scene;
+      const { service, volume, tracker, state } = scene;
       await using program = service.start({ state });
       await scene.fillUp(program);
       await until('the full disk in readiness', async () => {
@@ -96,12 +101,12 @@ describe('a disk that', () => {
       await scene.drain();
       await rm(volume.file(FILLER));
       service.scale(3);
-      await told.done();
+      await tracker.done();
       await until('readiness', async () => (await fetch(`${program.url()}/readyz`)).ok);
       const exit = await program.stop();
       assert.equal(exit.code, 0);
       assert.match(exit.stderr, /The store can be written to again/);
-      assert.equal(assertWhole(told.taken, end).repeated, 0);
+      assert.equal(assertComplete(tracker.taken, end).repeated, 0);
       await assertFolderBalanced(state);
     },
   );
@@ -109,7 +114,7 @@ describe('a disk that', () => {
   test('28 is full when the program is killed: deliveries made meanwhile are not repeated', needsMount, async () => {
     const end = { objects: OBJECTS, last: 2 };
     await using scene = await FullDiskScene.set(end);
-    const { service, volume, told, state } = scene;
+    const { service, volume, tracker, state } = scene;
     {
       await using program = service.start({ state });
       await scene.fillUp(program);
@@ -119,9 +124,9 @@ describe('a disk that', () => {
     await rm(volume.file(FILLER));
     await using program = service.start({ state });
     await program.ready();
-    await told.done();
+    await tracker.done();
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(told.taken, end).repeated, 0);
+    assert.equal(assertComplete(tracker.taken, end).repeated, 0);
     await assertFolderBalanced(state);
   });
 
@@ -185,8 +190,8 @@ describe('a disk that', () => {
     needsMount,
     async () => {
       const end = { objects: OBJECTS, last: 2 };
-      const told = toldTo(end);
-      await using service = await Service.make(OBJECTS, told.respond);
+      const tracker = trackingReceiver(end);
+      await using service = await Service.make(OBJECTS, tracker.respond);
       // A disk of 64 MB with 24 MB of memory for its blocks: writing more is an I/O error, reported by fsync.
       await using disk = await Disk.mount(64 * 1024 * 1024, '24m');
       const state = `${disk.path}/state`;
@@ -203,9 +208,9 @@ describe('a disk that', () => {
       await disk.repair();
       service.scale(2);
       await using program = service.start({ state });
-      await told.done();
+      await tracker.done();
       assert.equal((await program.stop()).code, 0);
-      assertWhole(service.slack.requests, end);
+      assertComplete(service.slack.requests, end);
       await assertFolderBalanced(state);
     },
   );

@@ -7,7 +7,7 @@ import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { needsMount } from './needs.ts';
 import { eachAlone, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 
 const OBJECTS = 3;
 const END = { objects: OBJECTS, last: 1 };
@@ -21,8 +21,8 @@ const CASES: readonly (readonly [string, string, RegExp])[] = [
 describe('a receiver', { concurrency: 2 }, () => {
   for (const [what, line, said] of CASES) {
     test(`42 ${what} is deferred at no cost of attempts, and looked up again`, needsMount, async () => {
-      const told = toldTo(END);
-      await using service = await Service.make(OBJECTS, told.respond);
+      const tracker = trackingReceiver(END);
+      await using service = await Service.make(OBJECTS, tracker.respond);
       // Names below localhost may resolve to this machine.
       const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
       const config = eachAlone(`[retry]\nretries = 0\n${kwatchmanConfig(url, ['deployment'])}`);
@@ -38,9 +38,9 @@ describe('a receiver', { concurrency: 2 }, () => {
       service.scale(1);
       await program.until('what is wrong', ({ stderr }) => said.test(stderr));
       await writeFile(hosts, '127.0.0.1 localhost slack.localhost\n');
-      await told.done();
+      await tracker.done();
       assert.equal((await program.stop()).code, 0);
-      assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
+      assert.equal(assertComplete(service.slack.requests, END).repeated, 0);
       await service.assertBalanced();
     });
   }
@@ -50,10 +50,10 @@ describe('a receiver', { concurrency: 2 }, () => {
     const server = createSocket('udp4').bind(53, address);
     t.after(() => server.close());
     await once(server, 'listening');
-    const told = toldTo(end);
+    const tracker = trackingReceiver(end);
     // So that its name is resolved again.
     const headers = { connection: 'close' };
-    await using service = await Service.make(OBJECTS, (...request) => ({ ...told.respond(...request), headers }));
+    await using service = await Service.make(OBJECTS, (...request) => ({ ...tracker.respond(...request), headers }));
     const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
     const others = Array.from({ length: silent }, (_, n) => otherChain(`silent-${n}.example`));
     const config = eachAlone([kwatchmanConfig(url, ['deployment']), ...others].join('\n'));
@@ -69,9 +69,9 @@ describe('a receiver', { concurrency: 2 }, () => {
     service.scale(1);
     await program.until('nobody answers', ({ stderr }) => /silent-\d\.example\) cannot be reached/.test(stderr));
     service.scale(2);
-    await told.done();
+    await tracker.done();
     assert.doesNotMatch(program.stderr, /slack\.localhost[^\n]* cannot be reached/);
-    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, end).repeated, 0);
   });
 });
 

@@ -6,7 +6,7 @@ import type { Program } from '../e2e/program.ts';
 import { LONG } from './needs.ts';
 import { between, seeded, type Random } from './random.ts';
 import { CONCURRENCY, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 
 const ROUNDS = LONG ? 100 : 3;
 /** Enough that what a crash can repeat at most is a small part of the whole. */
@@ -38,8 +38,8 @@ describe('killed', () => {
   test(`25 by kill -9, ${ROUNDS} times under load: every change arrives, in order, few of them twice, under the same key`, async (t) => {
     const random = seeded(t);
     const end = { objects: OBJECTS, last: ROUNDS + 1 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     await service.startOnce();
     let longestMs = 0;
     for (let round = 1; round <= ROUNDS; round++) {
@@ -55,9 +55,9 @@ describe('killed', () => {
     await using last = service.start();
     await last.ready();
     service.scale(ROUNDS + 1);
-    await told.done();
+    await tracker.done();
     assert.equal((await last.stop()).code, 0);
-    const { told: sent, repeated } = assertWhole(service.slack.requests, end);
+    const { sent, repeated } = assertComplete(service.slack.requests, end);
     t.diagnostic(
       `${ROUNDS} rounds, ${sent} changes told, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %), first delivery at most ${Math.round(longestMs)} ms after a start`,
     );

@@ -8,9 +8,9 @@ import { describe, test } from 'node:test';
 import { pod, withImage } from '../../src/testing/pods.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import type { Program } from '../e2e/program.ts';
-import { needs } from './needs.ts';
+import { skipUnless } from './needs.ts';
 import { eachAlone, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 100;
@@ -55,7 +55,7 @@ class MemoryLimit implements AsyncDisposable {
   }
 }
 
-const needsMemoryLimit = needs('needs root and a control group for memory that may be written', () => {
+const needsMemoryLimit = skipUnless('needs root and a control group for memory that may be written', () => {
   const root = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory';
   try {
     execFileSync('sh', ['-c', `mkdir ${root}/watchchain-probe && rmdir ${root}/watchchain-probe`], { stdio: 'ignore' });
@@ -86,21 +86,21 @@ function assertEachTold({ slack }: Service, program: Program): void {
 describe('with', () => {
   test('58 64 file descriptors: every change is delivered, once', async () => {
     const end = { objects: OBJECTS, last: 1 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     await using program = service.start({ under: FEW_FILES });
     await program.ready();
     service.scale(1);
-    await told.done();
+    await tracker.done();
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, end).repeated, 0);
     await service.assertBalanced();
   });
 
   test('58 fewer file descriptors than watches: EMFILE is logged, it stops cleanly; with enough, all is delivered once', async () => {
     const end = { objects: OBJECTS, last: 1 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     const namespaces = JSON.stringify(['default', ...Array.from({ length: 60 }, (_, n) => `ns-${n}`)]);
     const config = eachAlone(kwatchmanConfig(service.slack.url, ['deployment']));
     await service.workdir.write(
@@ -116,9 +116,9 @@ describe('with', () => {
     }
     await using program = service.start();
     await program.ready();
-    await told.done();
+    await tracker.done();
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, end).repeated, 0);
     await service.assertBalanced();
   });
 

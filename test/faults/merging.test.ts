@@ -9,7 +9,7 @@ import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { told, type Told } from './stories.ts';
+import { replicaChangesIn, type ReplicaChange } from './stories.ts';
 import { until } from '../until.ts';
 
 /** A shorter wait does not count as overload. */
@@ -47,7 +47,7 @@ class Outage implements AsyncDisposable {
   }
 
   /** Ends the outage once this many changes have been pending for long. Returns what is delivered from then on. */
-  async end(pending: number): Promise<readonly Told[]> {
+  async end(pending: number): Promise<readonly ReplicaChange[]> {
     await until(`${pending} to be owed`, async () => (await this.balance()).pending === pending);
     const since = this.#clock.now();
     await until('them to be late', () => this.#clock.now() - since > LATE_MS);
@@ -55,7 +55,7 @@ class Outage implements AsyncDisposable {
     this.#down.now = false;
     await until('everything to be told', async () => (await this.balance()).pending === 0);
     await assertBalanced(this.running.app.store);
-    return this.world.slack.requests.slice(refused).flatMap(told);
+    return this.world.slack.requests.slice(refused).flatMap(replicaChangesIn);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,7 +64,7 @@ class Outage implements AsyncDisposable {
   }
 }
 
-const lines = (all: readonly Told[]): string[] =>
+const lines = (all: readonly ReplicaChange[]): string[] =>
   all.map(({ object, from, to }) => `${object} ${from} -> ${to}`).toSorted();
 
 /** The end of a change in its only chain, and the reason. */

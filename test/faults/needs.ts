@@ -12,14 +12,14 @@ export interface Skip {
   readonly skip: string | false;
 }
 
-export const needsMount: Skip = needs('needs root and mount(8): run it as root', canMount);
+export const needsMount: Skip = skipUnless('needs root and mount(8): run it as root', canMount);
 
-export const needsRoot: Skip = needs('needs root', () => process.getuid?.() === 0);
+export const needsRoot: Skip = skipUnless('needs root', () => process.getuid?.() === 0);
 
 export const onlyLong = (why: string): Skip => ({ skip: LONG ? false : `only in make test-faults: ${why}` });
 
 /** Skips, except in CI, what this machine cannot do; `what` says why. */
-export function needs(what: string, isThere: () => boolean): Skip {
+export function skipUnless(what: string, isThere: () => boolean): Skip {
   return { skip: process.env['CI'] === 'true' || isThere() ? false : what };
 }
 

@@ -9,7 +9,7 @@ import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { World } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
+import { assertComplete, createAll, scaleAll, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 10;
@@ -57,8 +57,8 @@ function selfSigned(): { key: string; cert: string } {
 
 describe('an API server that', { concurrency: 6 }, () => {
   test('9 answers 500 to a list, 20 times: backoff, not ready, nothing inferred; then every change once', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond);
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond);
     createAll(world, OBJECTS);
     await using running = await world.run({ config: config(world), clock: fasterClock(100) });
     const before = world.server.requests.length;
@@ -72,16 +72,16 @@ describe('an API server that', { concurrency: 6 }, () => {
     scaleAll(world, OBJECTS, 1);
     assert.equal((await running.app.store.history({ limit: 1 })).length, 0);
     fails.remove();
-    await told.done();
+    await tracker.done();
     await running.app.idle();
     assert.equal(running.app.health().ready, true);
-    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    assert.equal(assertComplete(world.slack.requests, END).repeated, 0);
     await assertBalanced(running.app.store);
   });
 
   test('14 sends nothing but bookmarks for 10 min: the cursor moves, the watch stays, nothing is sent', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond, { bookmarkEveryMs: 500 });
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond, { bookmarkEveryMs: 500 });
     createAll(world, OBJECTS);
     const clock = fasterClock(100);
     await using running = await world.run({ config: config(world), clock });
@@ -96,14 +96,14 @@ describe('an API server that', { concurrency: 6 }, () => {
     assert.ok(asked() - askedBefore <= most, 'the watch ends after 5 to 10 min by itself, and for nothing else');
     assert.equal(world.slack.requests.length, 0);
     scaleAll(world, OBJECTS, 1);
-    await told.done();
+    await tracker.done();
     await running.app.idle();
     await assertBalanced(running.app.store);
   });
 
   test('21 accepts only a new token from now on: the file is read again, nothing is listed or delivered twice', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond, { token: 'first' });
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond, { token: 'first' });
     createAll(world, OBJECTS);
     const kubeconfig = await kubeconfigWithFiles(world);
     await using running = await world.run({ config: config(world), kubeconfig });
@@ -113,16 +113,16 @@ describe('an API server that', { concurrency: 6 }, () => {
     world.server.rotateToken('second');
     world.server.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
     scaleAll(world, OBJECTS, 1);
-    await told.done();
+    await tracker.done();
     await running.app.idle();
     assert.equal(lists(), listsBefore);
-    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    assert.equal(assertComplete(world.slack.requests, END).repeated, 0);
     await assertBalanced(running.app.store);
   });
 
   test('22 forbids one kind: it is degraded alone and named in readiness, and recovers alone', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond);
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond);
     world.server.allow(({ resource }) => resource !== 'services');
     createAll(world, OBJECTS);
     const clock = fasterClock(20);
@@ -132,7 +132,7 @@ describe('an API server that', { concurrency: 6 }, () => {
       listen: '127.0.0.1:0',
     });
     scaleAll(world, OBJECTS, 1);
-    await told.done();
+    await tracker.done();
     const readyz = await fetch(`http://${running.app.listening}/readyz`);
     assert.equal(readyz.status, 200);
     assert.match(await readyz.text(), /degraded: v1\/services: .*403 Forbidden/);
@@ -143,8 +143,8 @@ describe('an API server that', { concurrency: 6 }, () => {
   });
 
   test('23 has a new certificate of a new CA: the CA file is read again, nothing is listed or delivered twice', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond, { tls: selfSigned() });
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond, { tls: selfSigned() });
     createAll(world, OBJECTS);
     const kubeconfig = await kubeconfigWithFiles(world);
     await using running = await world.run({ config: config(world), kubeconfig });
@@ -156,16 +156,16 @@ describe('an API server that', { concurrency: 6 }, () => {
       await world.workdir.write('ca.crt', renewed.cert);
       scaleAll(world, OBJECTS, 1);
     });
-    await told.done();
+    await tracker.done();
     await running.app.idle();
     assert.equal(lists(), listsBefore);
-    assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+    assert.equal(assertComplete(world.slack.requests, END).repeated, 0);
     await assertBalanced(running.app.store);
   });
 
   test('74 now belongs to another cluster: no changes are sent, and the program ends for a new baseline', async () => {
-    const told = toldTo(END);
-    await using world = await World.start(told.respond, { kubeSystemUid: 'one' });
+    const tracker = trackingReceiver(END);
+    await using world = await World.start(tracker.respond, { kubeSystemUid: 'one' });
     createAll(world, OBJECTS);
     await using running = await world.run({ config: config(world) });
     await world.server.close();
@@ -179,9 +179,9 @@ describe('an API server that', { concurrency: 6 }, () => {
 
   test('69 was restored from a backup, at an older version than we have seen: the differences are reported', async () => {
     const end = { objects: OBJECTS, last: 0 };
-    const told = toldTo(end);
+    const tracker = trackingReceiver(end);
     const sameCluster = { kubeSystemUid: 'restored', bookmarkEveryMs: 100 };
-    await using world = await World.start(told.respond, sameCluster);
+    await using world = await World.start(tracker.respond, sameCluster);
     createAll(world, OBJECTS);
     const clock = fasterClock(100);
     await using running = await world.run({ config: config(world), clock });
@@ -199,9 +199,9 @@ describe('an API server that', { concurrency: 6 }, () => {
     const openedAt = clock.monotonic();
     await until('two minutes', () => clock.monotonic() - openedAt > 120_000);
     restored.fault({ path: DEPLOYMENTS, watch: true, times: 1, effect: 'end' });
-    await told.done();
+    await tracker.done();
     await running.app.idle();
-    assert.equal(assertWhole(world.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(world.slack.requests, end).repeated, 0);
     await assertBalanced(running.app.store);
   });
 });

@@ -10,7 +10,7 @@ import { Disk } from './mounts.ts';
 import { LONG, needsMount } from './needs.ts';
 import { between, seeded } from './random.ts';
 import { CONCURRENCY, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const ROUNDS = LONG ? 20 : 2;
@@ -35,8 +35,8 @@ test(
   async (t) => {
     const random = seeded(t);
     const end = { objects: OBJECTS, last: ROUNDS + 1 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     await using disk = await Disk.mount(DISK_BYTES);
     const state = path.join(disk.path, 'state');
     await service.startOnce({ state });
@@ -60,10 +60,10 @@ test(
       await using last = service.start({ state });
       await last.ready();
       service.scale(ROUNDS + 1);
-      await told.done();
+      await tracker.done();
       assert.equal((await last.stop()).code, 0);
     }
-    const { told: sent, repeated } = assertWhole(service.slack.requests, end);
+    const { sent, repeated } = assertComplete(service.slack.requests, end);
     t.diagnostic(
       `${ROUNDS} rounds, ${sent} changes told, 0 lost, ${repeated} sent twice (${((100 * repeated) / sent).toFixed(2)} %)`,
     );

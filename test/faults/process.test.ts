@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { withStore } from './balance.ts';
 import { eachAlone, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 20;
@@ -18,8 +18,8 @@ const pending = (service: Service): Promise<number> =>
 describe('a process that', { concurrency: 2 }, () => {
   test('70 is suspended while the cluster changes and compacts its history goes on, and reports everything once', async () => {
     const end = { objects: OBJECTS, last: 3 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     await using program = service.start();
     await program.ready();
     service.scale(1);
@@ -31,16 +31,16 @@ describe('a process that', { concurrency: 2 }, () => {
       service.server.compact();
     });
     program.signal('SIGCONT');
-    await told.done();
+    await tracker.done();
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, end).repeated, 0);
     await service.assertBalanced();
   });
 
   test('71 writes to a stdout that nobody reads holds up the chain that writes, and no other', async () => {
     const end = { objects: OBJECTS, last: 40 };
-    const told = toldTo(end);
-    await using service = await Service.make(OBJECTS, told.respond);
+    const tracker = trackingReceiver(end);
+    await using service = await Service.make(OBJECTS, tracker.respond);
     const slack = kwatchmanConfig(service.slack.url, ['deployment']).replace('[[handler]]\nname = "log"\n', '');
     const printing =
       '[[chain]]\nname = "printing"\n[[chain.resource]]\nkind = "deployment"\n[[chain.handler]]\nname = "log"\n';
@@ -49,12 +49,12 @@ describe('a process that', { concurrency: 2 }, () => {
     await program.ready();
     program.pauseStdout();
     for (let replicas = 1; replicas <= end.last; replicas++) service.scale(replicas);
-    await told.done();
+    await tracker.done();
     assert.equal((await fetch(`${program.url()}/livez`)).status, 200);
     program.resumeStdout();
     await until('the printing chain to end', async () => (await pending(service)) === 0);
     assert.equal((await program.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, end).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, end).repeated, 0);
     await service.assertBalanced();
   });
 });

@@ -7,7 +7,7 @@ import { startReceiver, type CapturedReceiver, type ReceiverAnswer } from '../..
 import { deployment } from '../e2e/cluster.ts';
 import { World, type Running } from '../e2e/world.ts';
 import { assertBalanced } from './balance.ts';
-import { assertWhole, createAll, scaleAll, toldTo } from './stories.ts';
+import { assertComplete, createAll, scaleAll, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 20;
@@ -52,7 +52,7 @@ describe('a receiver that', { concurrency: 4 }, () => {
   for (const [row, what, answer] of FAILURES) {
     test(`${row} ${what} holds up its own queue only; once it works, it gets everything, in order`, async () => {
       let isBad = true;
-      const [good, bad] = [toldTo(END), toldTo(END, () => (isBad ? answer : {}))];
+      const [good, bad] = [trackingReceiver(END), trackingReceiver(END, () => (isBad ? answer : {}))];
       await using world = await World.start(good.respond);
       await using other = await startReceiver((request, n) => (isBad ? answer : bad.respond(request, n)));
       createAll(world, OBJECTS);
@@ -60,14 +60,14 @@ describe('a receiver that', { concurrency: 4 }, () => {
       await using running = await world.run({ config: config(world.slack, other, 20), clock });
       scaleAll(world, OBJECTS, 1);
       await good.done();
-      assert.equal(assertWhole(world.slack.requests, END).repeated, 0);
+      assert.equal(assertComplete(world.slack.requests, END).repeated, 0);
       await other.waitFor(1);
       assert.equal((await balanceOf(running, 'bad')).completed, 0);
       const refused = other.requests.length;
       isBad = false;
       await bad.done();
       await until('the last answer', async () => (await balanceOf(running, 'bad')).pending === 0);
-      assertWhole(other.requests.slice(refused), END);
+      assertComplete(other.requests.slice(refused), END);
       assert.equal(world.slack.requests.length, OBJECTS, 'the good one hears nothing of it');
       assert.ok(other.openSockets <= 16);
       await assertBalanced(running.app.store);
@@ -75,7 +75,7 @@ describe('a receiver that', { concurrency: 4 }, () => {
   }
 
   test('64 is gone, and comes back at its address, has cost no attempt and gets everything', async () => {
-    const [good, bad] = [toldTo(END), toldTo(END)];
+    const [good, bad] = [trackingReceiver(END), trackingReceiver(END)];
     await using world = await World.start(good.respond);
     const gone = await startReceiver();
     const port = Number(new URL(gone.url).port);
@@ -88,7 +88,7 @@ describe('a receiver that', { concurrency: 4 }, () => {
     await using back = await startReceiver(bad.respond, port);
     await bad.done();
     await running.app.idle();
-    assert.equal(assertWhole(back.requests, END).repeated, 0);
+    assert.equal(assertComplete(back.requests, END).repeated, 0);
     await assertBalanced(running.app.store);
   });
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Program } from '../e2e/program.ts';
 import { CONCURRENCY, Service } from './service.ts';
-import { assertWhole, toldTo } from './stories.ts';
+import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
 const OBJECTS = 30;
@@ -57,8 +57,8 @@ const PHASES: readonly (readonly [string, (service: Service, program: Program) =
 describe('SIGTERM', { concurrency: 2 }, () => {
   for (const [phase, enter] of PHASES) {
     test(`60 ${phase}: exit 0, and the next start delivers everything once`, async () => {
-      const told = toldTo(END);
-      await using service = await Service.make(OBJECTS, told.respond);
+      const tracker = trackingReceiver(END);
+      await using service = await Service.make(OBJECTS, tracker.respond);
       await service.startOnce();
       {
         await using program = service.start();
@@ -69,9 +69,9 @@ describe('SIGTERM', { concurrency: 2 }, () => {
       }
       service.scale(1);
       await using next = service.start();
-      await told.done();
+      await tracker.done();
       assert.equal((await next.stop()).code, 0);
-      assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
+      assert.equal(assertComplete(service.slack.requests, END).repeated, 0);
       await service.assertBalanced();
     });
   }
@@ -94,7 +94,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     await using next = service.start();
     await service.slack.waitFor(failed + OBJECTS, PATIENCE_MS);
     assert.equal((await next.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests.slice(failed), END).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests.slice(failed), END).repeated, 0);
     await service.assertBalanced();
   });
 
@@ -117,7 +117,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     await service.slack.waitFor(OBJECTS, PATIENCE_MS);
     await second.ready();
     assert.equal((await second.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, END).repeated, 0);
+    assert.equal(assertComplete(service.slack.requests, END).repeated, 0);
     await service.assertBalanced();
   });
 
@@ -141,7 +141,7 @@ describe('SIGTERM', { concurrency: 2 }, () => {
     await using second = service.start();
     await service.slack.waitFor(OBJECTS + CONCURRENCY, PATIENCE_MS);
     assert.equal((await second.stop()).code, 0);
-    assert.equal(assertWhole(service.slack.requests, END).repeated, CONCURRENCY);
+    assert.equal(assertComplete(service.slack.requests, END).repeated, CONCURRENCY);
     await service.assertBalanced();
   });
 });

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { Program } from '../e2e/program.ts';
 import { needsRoot } from './needs.ts';
 import { Service } from './service.ts';
-import { toldTo } from './stories.ts';
+import { trackingReceiver } from './stories.ts';
 
 const OBJECTS = 300;
 const PAGE_BYTES = 4096;
@@ -28,8 +28,8 @@ describe('a store file that', { concurrency: 2 }, () => {
   for (const [how, damage] of DAMAGES) {
     test(`66 ${how}: the error names the remedy, exit 1, the file is kept; moved away, a new baseline begins`, async () => {
       const end = { objects: OBJECTS, last: 2 };
-      const told = toldTo(end);
-      await using service = await Service.make(OBJECTS, told.respond);
+      const tracker = trackingReceiver(end);
+      await using service = await Service.make(OBJECTS, tracker.respond);
       const file = `${service.state}/store.db`;
       await service.startOnce();
       await damage(file);

@@ -15,7 +15,7 @@ export interface End {
   readonly last: number;
 }
 
-export interface Told {
+export interface ReplicaChange {
   /** The idempotency key of the message; if it has several changes, with the object. */
   readonly key: string;
   /** `default/web-0`. */
@@ -43,18 +43,18 @@ interface Message {
 }
 
 /** What a message says about the replicas of one deployment, or, line by line, of many. */
-export function told({ body, headers }: CapturedRequest): readonly Told[] {
+export function replicaChangesIn({ body, headers }: CapturedRequest): readonly ReplicaChange[] {
   const { text = '', attachments = [] } = JSON.parse(body) as Message;
   const key = String(headers['idempotency-key']);
-  const story = (object: string, said: string, ofMany: boolean): Told => {
-    const [, from, to] = /replicas (\d+) -> (\d+)/.exec(said) ?? assert.fail(`No replicas of ${object} in ${body}`);
+  const parseStory = (object: string, line: string, ofMany: boolean): ReplicaChange => {
+    const [, from, to] = /replicas (\d+) -> (\d+)/.exec(line) ?? assert.fail(`No replicas of ${object} in ${body}`);
     return { key: ofMany ? `${key} ${object}` : key, object, from: Number(from), to: Number(to) };
   };
-  const ones = attachments.map(({ title, text: said = '' }) =>
-    story(title.replace(/^.*\n/, ''), said, attachments.length > 1),
+  const ones = attachments.map(({ title, text: line = '' }) =>
+    parseStory(title.replace(/^.*\n/, ''), line, attachments.length > 1),
   );
   const lines = text.matchAll(/^(?:```)?(web-\d+): (.*)$/gm);
-  const all = [...ones, ...[...lines].map(([, name = '', said = '']) => story(`default/${name}`, said, true))];
+  const all = [...ones, ...[...lines].map(([, name = '', line = '']) => parseStory(`default/${name}`, line, true))];
   assert.ok(all.length > 0, `Nobody is told of in ${body}`);
   return all;
 }
@@ -63,14 +63,14 @@ export function told({ body, headers }: CapturedRequest): readonly Told[] {
  * Asserts that each object's story goes from 0 to `last` in order, without a gap, and that a repetition has the same key and
  * content as its original. Returns how many changes were sent, and how many of them repeatedly.
  */
-export function assertWhole(
+export function assertComplete(
   requests: readonly CapturedRequest[],
   { objects, last }: End,
-): { readonly told: number; readonly repeated: number } {
-  const stories = new Map<string, Told[]>();
-  const everything = requests.flatMap(told);
+): { readonly sent: number; readonly repeated: number } {
+  const stories = new Map<string, ReplicaChange[]>();
+  const reported = requests.flatMap(replicaChangesIn);
   let repeated = 0;
-  for (const message of everything) {
+  for (const message of reported) {
     const story = stories.get(message.object) ?? [];
     stories.set(message.object, story);
     const before = story.at(-1);
@@ -84,11 +84,11 @@ export function assertWhole(
   }
   assert.equal(stories.size, objects);
   for (const [object, story] of stories) assert.equal(story.at(-1)?.to, last, `${object} is told to its end`);
-  return { told: everything.length, repeated };
+  return { sent: reported.length, repeated };
 }
 
 /** A receiver's answers, its requests, and a way to wait until it got each of `objects` up to `last`. */
-export function toldTo(
+export function trackingReceiver(
   { objects, last }: End,
   answer: Respond = () => ({}),
 ): { readonly respond: Respond; readonly taken: readonly CapturedRequest[]; readonly done: () => Promise<void> } {
@@ -97,7 +97,7 @@ export function toldTo(
   const waiters = new Waiters();
   const respond: Respond = (request, n) => {
     taken.push(request);
-    for (const { object, to } of told(request)) if (to === last) finished.add(object);
+    for (const { object, to } of replicaChangesIn(request)) if (to === last) finished.add(object);
     waiters.check();
     return answer(request, n);
   };
