@@ -5,7 +5,7 @@ import type { CommandIo } from '../src/cli/command.ts';
 import { runCommandLine } from '../src/cli/command-line.ts';
 import { PATIENCE_MS } from '../src/testing/waiters.ts';
 
-export interface Said {
+export interface CommandOutput {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -15,7 +15,7 @@ export interface Said {
 export async function runCommand(
   argv: readonly string[],
   { isTTY = false, ...io }: Partial<Pick<CommandIo, 'env' | 'stdin' | 'signal'>> & { readonly isTTY?: boolean } = {},
-): Promise<Said> {
+): Promise<CommandOutput> {
   const [stdout, stderr] = [Object.assign(new PassThrough(), { isTTY }), new PassThrough()];
   const printed = [text(stdout), text(stderr)] as const;
   const signal = AbortSignal.timeout(PATIENCE_MS);

@@ -41,8 +41,8 @@ export default defineTransform({
     },
   ],
   asks: clusterQuestionsOf,
-  create({ drop, absentIsEmpty, ...given }) {
-    const conditions = conditionsOf(given, absentIsEmpty);
+  create({ drop, absentIsEmpty, ...tests }) {
+    const conditions = conditionsOf(tests, absentIsEmpty);
     return { handle: (change, context) => judge(change, context, 0, []) };
 
     /** A promise only if the cluster has to be asked: what is decided at once needs no deadline. */

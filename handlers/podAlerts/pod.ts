@@ -95,13 +95,13 @@ function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }
 
 function exitOf(terminated: JsonObject): Exit {
   const exitCode = integer(terminated, 'exitCode') ?? 0;
-  const given = integer(terminated, 'signal');
+  const reported = integer(terminated, 'signal');
   const [startedAt, finishedAt] = [time(terminated, 'startedAt'), time(terminated, 'finishedAt')];
   return {
     reason: text(terminated, 'reason') ?? (exitCode === 0 ? 'Completed' : 'Error'),
     exitCode,
     // The shell's convention, which runtimes follow: 128 plus the signal.
-    signal: given ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
+    signal: reported ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
     message: text(terminated, 'message'),
     ranMs: startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt,
   };

@@ -43,7 +43,9 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   historyCommand(program, io, choose);
   purgeCommand(program, io, choose);
   try {
-    const argv = helpOfAll(ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage })));
+    const argv = expandHelp(
+      ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage })),
+    );
     refuseUnknownCommand(program, argv);
     program.parse(argv.map(withoutEquals), { from: 'user' });
     return (await action?.()) ?? EXIT.ok;
@@ -53,7 +55,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
 }
 
 /** Rewrites `help dead list`, of which commander would read only `dead`. */
-function helpOfAll(argv: readonly string[]): readonly string[] {
+function expandHelp(argv: readonly string[]): readonly string[] {
   const [first, ...words] = argv;
   return first === 'help' && words.length > 1 ? [...words, '--help'] : argv;
 }

@@ -23,20 +23,20 @@ export async function chosen(
   verb: string,
   store: Store,
   flags: Filters & { readonly all?: boolean },
-  given: readonly number[],
+  requestedIds: readonly number[],
 ): Promise<readonly SelectedLetter[]> {
   const byFilter = isFiltered(flags);
-  if (given.length > 0 && (byFilter || flags.all === true))
+  if (requestedIds.length > 0 && (byFilter || flags.all === true))
     throw new ConfigError([`Cannot ${verb} by id and by filter at the same time; leave one of them out`]);
-  if (given.length === 0 && !byFilter && flags.all !== true)
+  if (requestedIds.length === 0 && !byFilter && flags.all !== true)
     throw new ConfigError([`Nothing to ${verb}: give ids, a filter such as --handler, or --all`]);
   const letters: SelectedLetter[] = [];
-  if (given.length === 0) {
+  if (requestedIds.length === 0) {
     for await (const { id, chain, handler } of select(store, flags)) letters.push({ id, chain, handler });
     return letters;
   }
   const unknown: number[] = [];
-  for (const id of new Set(given)) {
+  for (const id of new Set(requestedIds)) {
     const letter = await store.deadLetterOf(id);
     if (letter === undefined) unknown.push(id);
     else letters.push({ id, chain: letter.chain, handler: letter.handler });

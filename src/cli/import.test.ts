@@ -6,12 +6,12 @@ import { loadHandler } from '../chain/load.ts';
 import type { ChainConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommand, type Said } from '../../test/run-command.ts';
+import { runCommand, type CommandOutput } from '../../test/run-command.ts';
 
 const FIXTURES = join(import.meta.dirname, '../config/adapters/event-exporter/fixtures');
 const ENV = { TEAM: 'ops', TOKEN: 'hunter2', SLACK_TOKEN: 'xoxb-hunter2' };
 
-const imported = (...args: string[]): Promise<Said> => runCommand(['import', ...args], { env: ENV });
+const imported = (...args: string[]): Promise<CommandOutput> => runCommand(['import', ...args], { env: ENV });
 
 /** What a configuration means, regardless of line numbers. */
 async function meaning(file: string): Promise<object> {

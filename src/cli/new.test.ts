@@ -6,11 +6,11 @@ import { promisify } from 'node:util';
 import { loadHandler } from '../chain/load.ts';
 import { loadConfig } from '../config/load.ts';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommand, type Said } from '../../test/run-command.ts';
+import { runCommand, type CommandOutput } from '../../test/run-command.ts';
 
 const run = promisify(execFile);
 
-const made = (...args: string[]): Promise<Said> => runCommand(['new', ...args]);
+const made = (...args: string[]): Promise<CommandOutput> => runCommand(['new', ...args]);
 
 /** The indented lines of the output: the command, and the table. */
 const indented = (stdout: string) => stdout.split('\n').filter((line) => line.startsWith('  '));

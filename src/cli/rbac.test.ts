@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
 import { Workdir } from '../../test/e2e/program.ts';
-import { runCommand, type Said } from '../../test/run-command.ts';
+import { runCommand, type CommandOutput } from '../../test/run-command.ts';
 import { BUILT_IN_KINDS } from '../source/built-in-kinds.ts';
 import type { Rule } from '../rbac/roles.ts';
 import { startApiServer } from '../testing/api-server.ts';
@@ -12,7 +12,7 @@ import type { AccessRule } from '../testing/api-server/access.ts';
 const resource = (kind: string, more = '') => `[[resource]]\nkind = "${kind}"\n${more}\n`;
 const LOG = '[[handler]]\nname = "log"\n';
 
-async function rbac(toml: string, ...args: string[]): Promise<Said> {
+async function rbac(toml: string, ...args: string[]): Promise<CommandOutput> {
   await using workdir = await Workdir.make();
   const config = await workdir.write('config.toml', toml);
   const said = await runCommand(['rbac', '-c', config, ...args]);

@@ -38,7 +38,7 @@ export function reloadWhenChanged(options: ReloadOptions): ReloadLoop {
   const { clock, signal } = options;
   const follower = new Follower(options);
   let last = Promise.resolve();
-  const whenCurrent = (): Promise<void> => (last = last.then(() => follower.catchUp()));
+  const whenCurrent = (): Promise<void> => (last = last.then(() => follower.checkNow()));
   const poll = async (): Promise<void> => {
     while (!signal.aborted) {
       await whenCurrent();
@@ -67,7 +67,7 @@ class Follower {
   }
 
   /** Never rejects. */
-  async catchUp(): Promise<void> {
+  async checkNow(): Promise<void> {
     const { app, files, load, log, signal } = this.#options;
     try {
       if (await files.haveChanged(signal)) this.#failure = undefined;

@@ -41,7 +41,7 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
 /** Runs one event after the other to its end, so that the output is in the order of the file. Exit code 1 if a handler threw. */
 async function test(file: string, flags: Flags, io: CommandIo): Promise<number> {
   const config = await runnableConfigFrom(flags, io);
-  const events = readWatchEvents(file === '-' ? await heard(io) : await read(file), file);
+  const events = readWatchEvents(file === '-' ? await readStdin(io) : await read(file), file);
 
   await using cleanup = new AsyncDisposableStack();
   const cluster = { id: 'test', name: config.cluster.name ?? 'test' };
@@ -76,7 +76,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
 }
 
 /** Reads until the end, or until Ctrl-C, which also ends a `kubectl get -w` in the pipe: what came by then is tested. */
-async function heard({ stdin, signal }: CommandIo): Promise<Buffer> {
+async function readStdin({ stdin, signal }: CommandIo): Promise<Buffer> {
   const parts: Buffer[] = [];
   await new Promise<void>((resolve, reject) => {
     stdin.on('data', (part: Buffer | string) => void parts.push(Buffer.from(part)));

@@ -33,8 +33,8 @@ export function tokenGate(token: string): Gate {
   const expected = digest(token);
   return {
     kind: 'token',
-    verdict: (given) =>
-      Promise.resolve(given !== undefined && timingSafeEqual(digest(given), expected) ? 'allowed' : 'unknown'),
+    verdict: (presented) =>
+      Promise.resolve(presented !== undefined && timingSafeEqual(digest(presented), expected) ? 'allowed' : 'unknown'),
   };
 }
 

@@ -43,9 +43,9 @@ export function loginRoute({ gate, sessions, settings }: Pick<RouteParts, 'gate'
     summary: 'Exchanges a token for a cookie that is valid for eight hours.',
     body: z.toJSONSchema(credentials),
     handle: async (c) => {
-      const given = credentials.safeParse(await c.req.json().catch(() => undefined));
-      if (!given.success) return c.json({ error: 'the token is missing' }, 400);
-      const { token } = given.data;
+      const parsed = credentials.safeParse(await c.req.json().catch(() => undefined));
+      if (!parsed.success) return c.json({ error: 'the token is missing' }, 400);
+      const { token } = parsed.data;
       const verdict = await gate.verdict(token, 'read', '/');
       if (verdict === 'unknown') return c.json({ error: 'this token is not valid' }, 401);
       if (verdict === 'refused')

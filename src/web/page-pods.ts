@@ -12,7 +12,7 @@ const MAX_TEXT = 300;
 export function podsSection({ pods }: LiveModel): Html {
   if (pods === undefined) return html`<section id="pods" data-live></section>`;
   const { rows, total, failing, watched } = pods;
-  const besides = andMore(failing.Node, 'node') + andMore(failing.Job, 'job');
+  const besides = countText(failing.Node, 'node') + countText(failing.Job, 'job');
   return html`<section id="pods" data-live aria-labelledby="pods-title">
     <h2 id="pods-title">
       Pods at risk <small>${failing.Pod === 0 ? 'none' : failing.Pod} of ${watched} watched${besides}</small>
@@ -22,7 +22,7 @@ export function podsSection({ pods }: LiveModel): Html {
   </section>`;
 }
 
-function andMore(n: number, what: string): string {
+function countText(n: number, what: string): string {
   return n === 0 ? '' : `, ${n} ${n === 1 ? what : `${what}s`}`;
 }
 
@@ -55,7 +55,7 @@ function row({ finding, now, lastChange }: PodRow): Html {
   return html`<tr class="${status === 'Sent' ? 'read' : 'alarm'}">
     <td data-label="pod">
       ${kind === 'Pod' ? '' : html`<span class="quiet">${kind.toLowerCase()} </span>`}<bdi class="name">${place}</bdi>
-      <div class="quiet">${ofWorkload(finding)}</div>
+      <div class="quiet">${workloadText(finding)}</div>
     </td>
     <td data-label="alert">${status}</td>
     <td data-label="state">${stateCell(id, reason, why, message)}</td>
@@ -74,7 +74,7 @@ function row({ finding, now, lastChange }: PodRow): Html {
 }
 
 /** `web of Deployment checkout` */
-function ofWorkload({ container, owner, kind }: Finding): string {
+function workloadText({ container, owner, kind }: Finding): string {
   const of = owner === undefined || owner.kind === kind ? '' : `of ${owner.kind} ${owner.name}`;
   return [container, of].filter(Boolean).join(' ');
 }

@@ -7,7 +7,7 @@ import { messages } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
 import { startControlPlane, type ControlPlane } from './control-plane.ts';
 import { CHART, helmOn } from './helm.ts';
-import { asThePod, mountedFiles, neverRefused } from './installation.ts';
+import { runAsPod, mountedFiles, neverRefused } from './installation.ts';
 import { until } from '../until.ts';
 
 /** The volume for the pod's claim, since there is no provisioner. */
@@ -38,7 +38,7 @@ test('an upgrade keeps the state: reloadable values make no new pod, and a new p
 
   await released(plane, ['install', '--create-namespace'], values(['deployment'], 'eu'));
   const first = await running(plane);
-  const pod = await asThePod(plane, workdir);
+  const pod = await runAsPod(plane, workdir);
   await using old = await pod.start();
   await old.ready();
   await cluster.create(deployment('before'));

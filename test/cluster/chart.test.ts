@@ -6,7 +6,7 @@ import { messages } from '../e2e/main-job.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
 import type { PodSpec } from './helm.ts';
-import { ACCOUNT, apply, asThePod, neverRefused } from './installation.ts';
+import { ACCOUNT, apply, runAsPod, neverRefused } from './installation.ts';
 
 test('the applied chart runs as its ServiceAccount, reports to Slack, and is refused nothing', async () => {
   await using plane = await startControlPlane();
@@ -17,7 +17,7 @@ test('the applied chart runs as its ServiceAccount, reports to Slack, and is ref
     slack: { webhookURL: slack.url, clusterName: 'prod-eu' },
     web: { token: 'a-token-for-the-page' },
   });
-  const pod = await asThePod(plane, workdir);
+  const pod = await runAsPod(plane, workdir);
   await using program = await pod.start();
   await program.ready();
 
@@ -66,7 +66,7 @@ test('the chart with namespaces, a selector and a chain of its own has roles whe
       ],
     },
   });
-  await using program = await (await asThePod(plane, workdir)).start();
+  await using program = await (await runAsPod(plane, workdir)).start();
   await program.ready();
   await using cluster = new TestCluster(await plane.access());
   const web = deployment('web');
@@ -108,7 +108,7 @@ test("the chart with kubernetes-event-exporter's file delivers its Events, with 
       ],
     },
   });
-  await using program = await (await asThePod(plane, workdir)).start();
+  await using program = await (await runAsPod(plane, workdir)).start();
   await program.ready();
 
   const event = (name: string, reason: string) => ({

@@ -54,7 +54,7 @@ export interface Pod {
 }
 
 /** Provides what the pod has: the ConfigMap's file, the Secret's variables, the account's token, and a state that outlives it. */
-export async function asThePod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
+export async function runAsPod(plane: ControlPlane, workdir: Workdir): Promise<Pod> {
   const container = async () => (await podSpec(plane)).containers[0];
   const volume = await MountedVolume.mount(workdir.file('etc'), await mountedFiles(plane));
   const token = (await plane.kubectl('create', 'token', NAME, '-n', 'monitoring')).trim();

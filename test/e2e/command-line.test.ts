@@ -8,11 +8,11 @@ import { startReceiver } from '../../src/testing/receiver.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig, startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
-import { runCommand, type Said } from '../run-command.ts';
+import { runCommand, type CommandOutput } from '../run-command.ts';
 
 const CONFIG = '[[resource]]\nkind = "deployment"\n[[handler]]\nname = "diff"\n[[handler]]\nname = "log"\n';
 
-async function run(workdir: Workdir, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Said> {
+async function run(workdir: Workdir, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<CommandOutput> {
   const said = await runCommand(args, { env: { HOME: workdir.path, ...env } });
   assert.doesNotMatch(said.stderr, /^\s+at /m, 'no stack trace');
   return said;

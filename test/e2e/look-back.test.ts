@@ -7,7 +7,7 @@ import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver
 import { TestCluster, deployment } from './cluster.ts';
 import { startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
-import { runCommand, type Said } from '../run-command.ts';
+import { runCommand, type CommandOutput } from '../run-command.ts';
 
 /** Watches Deployments and Secrets; the `match` drops nothing. @param chain table the chain is in: `""` for the default one */
 function config(url: string, slackId = 'slack', chain = ''): string {
@@ -47,7 +47,7 @@ labels = { none = "." }
 `;
 }
 
-async function run(workdir: Workdir, ...args: string[]): Promise<Said> {
+async function run(workdir: Workdir, ...args: string[]): Promise<CommandOutput> {
   const state = ['-c', workdir.file('config.toml'), '--state', workdir.file('state')];
   const said = await runCommand(args.includes('--state') ? args : [...args, ...state], { env: { HOME: workdir.path } });
   assert.doesNotMatch(said.stdout + said.stderr, /^\s+at /m, 'no stack trace');

@@ -7,7 +7,7 @@ import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { Program } from '../e2e/program.ts';
 import { withStore } from './balance.ts';
 import { onlyLong } from './needs.ts';
-import { eachAlone, Service } from './service.ts';
+import { reportEach, Service } from './service.ts';
 import { assertComplete, replicaChangesIn, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
@@ -27,7 +27,7 @@ export default ({ name }) => {
 async function useDeadlyHandler({ workdir, slack }: Service): Promise<void> {
   await workdir.write('deadly.js', DEADLY);
   const config = kwatchmanConfig(slack.url, ['deployment']).replace('name = "log"', 'name = "./deadly.js"');
-  await workdir.write('config.toml', eachAlone(config));
+  await workdir.write('config.toml', reportEach(config));
 }
 
 /** Replays the only dead letter with the command `dead`, like a user. */
@@ -59,7 +59,7 @@ test(
     await service.startOnce();
     await service.workdir.write(
       'config.toml',
-      eachAlone(`${kwatchmanConfig(service.slack.url, ['deployment'])}${DIGEST}`),
+      reportEach(`${kwatchmanConfig(service.slack.url, ['deployment'])}${DIGEST}`),
     );
     service.scale(1);
     for (let crash = 1; crash <= 3; crash++) {

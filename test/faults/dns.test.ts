@@ -6,7 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { needsMount } from './needs.ts';
-import { eachAlone, Service } from './service.ts';
+import { reportEach, Service } from './service.ts';
 import { assertComplete, trackingReceiver } from './stories.ts';
 
 const OBJECTS = 3;
@@ -25,7 +25,7 @@ describe('a receiver', { concurrency: 2 }, () => {
       await using service = await Service.make(OBJECTS, tracker.respond);
       // Names below localhost may resolve to this machine.
       const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
-      const config = eachAlone(`[retry]\nretries = 0\n${kwatchmanConfig(url, ['deployment'])}`);
+      const config = reportEach(`[retry]\nretries = 0\n${kwatchmanConfig(url, ['deployment'])}`);
       await service.workdir.write('config.toml', config);
       const hosts = await service.workdir.write('hosts', `127.0.0.1 localhost\n${line}`);
       const resolver = await service.workdir.write(
@@ -56,7 +56,7 @@ describe('a receiver', { concurrency: 2 }, () => {
     await using service = await Service.make(OBJECTS, (...request) => ({ ...tracker.respond(...request), headers }));
     const url = service.slack.url.replace('127.0.0.1', 'slack.localhost');
     const others = Array.from({ length: silent }, (_, n) => otherChain(`silent-${n}.example`));
-    const config = eachAlone([kwatchmanConfig(url, ['deployment']), ...others].join('\n'));
+    const config = reportEach([kwatchmanConfig(url, ['deployment']), ...others].join('\n'));
     await service.workdir.write('config.toml', config);
     const hosts = await service.workdir.write('hosts', '127.0.0.1 localhost slack.localhost\n');
     const resolver = await service.workdir.write(

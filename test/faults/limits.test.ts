@@ -9,7 +9,7 @@ import { pod, withImage } from '../../src/testing/pods.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import type { Program } from '../e2e/program.ts';
 import { skipUnless } from './needs.ts';
-import { eachAlone, Service } from './service.ts';
+import { reportEach, Service } from './service.ts';
 import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
@@ -68,7 +68,7 @@ const needsMemoryLimit = skipUnless('needs root and a control group for memory t
 /** A service watching pods. */
 async function podService(): Promise<Service> {
   const service = await Service.make(0);
-  await service.workdir.write('config.toml', eachAlone(kwatchmanConfig(service.slack.url, ['pod'])));
+  await service.workdir.write('config.toml', reportEach(kwatchmanConfig(service.slack.url, ['pod'])));
   service.server.putAll(Array.from({ length: PODS }, (_, n) => pod(n)));
   return service;
 }
@@ -102,7 +102,7 @@ describe('with', () => {
     const tracker = trackingReceiver(end);
     await using service = await Service.make(OBJECTS, tracker.respond);
     const namespaces = JSON.stringify(['default', ...Array.from({ length: 60 }, (_, n) => `ns-${n}`)]);
-    const config = eachAlone(kwatchmanConfig(service.slack.url, ['deployment']));
+    const config = reportEach(kwatchmanConfig(service.slack.url, ['deployment']));
     await service.workdir.write(
       'config.toml',
       config.replace('"deployment"\n', `"deployment"\nnamespaces = ${namespaces}\n`),

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
 import { withStore } from './balance.ts';
-import { eachAlone, Service } from './service.ts';
+import { reportEach, Service } from './service.ts';
 import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
 
@@ -44,7 +44,7 @@ describe('a process that', { concurrency: 2 }, () => {
     const slack = kwatchmanConfig(service.slack.url, ['deployment']).replace('[[handler]]\nname = "log"\n', '');
     const printing =
       '[[chain]]\nname = "printing"\n[[chain.resource]]\nkind = "deployment"\n[[chain.handler]]\nname = "log"\n';
-    await service.workdir.write('config.toml', eachAlone(`coalesce = false\n${slack}${printing}`));
+    await service.workdir.write('config.toml', reportEach(`coalesce = false\n${slack}${printing}`));
     await using program = service.start();
     await program.ready();
     program.pauseStdout();

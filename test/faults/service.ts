@@ -12,7 +12,7 @@ import { createAll } from './stories.ts';
 export const CONCURRENCY = 8;
 
 /** Sends what happened while away immediately and one by one, so that duplicates show. */
-export function eachAlone(config: string): string {
+export function reportEach(config: string): string {
   return `whileAway = "each"\n${config}`;
 }
 
@@ -41,7 +41,7 @@ export class Service implements AsyncDisposable {
   static async make(objects: number, respond: Respond = () => ({})): Promise<Service> {
     const [server, slack, workdir] = [await startApiServer(), await startReceiver(respond), await Workdir.make()];
     const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
-    await workdir.write('config.toml', eachAlone(kwatchmanConfig(slack.url, ['deployment'])));
+    await workdir.write('config.toml', reportEach(kwatchmanConfig(slack.url, ['deployment'])));
     const service = new Service(server, slack, workdir, kubeconfig, objects);
     createAll(service, objects);
     return service;

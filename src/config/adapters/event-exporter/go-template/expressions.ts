@@ -9,7 +9,7 @@ const NIL: Value = { liquid: 'nil', type: 'any' };
 
 /**
  * Translates pipelines one after the other. Liquid has no parentheses, so the arguments of filters are assigned to variables
- * first, see {@link takeBefore}.
+ * first, see {@link takeAssignments}.
  */
 export class Expressions {
   /** What `.` stands for. */
@@ -27,7 +27,7 @@ export class Expressions {
   }
 
   /** The assignments that must precede what was translated since the last call. */
-  takeBefore(): string {
+  takeAssignments(): string {
     const before = this.#before;
     this.#before = '';
     return before;
@@ -86,8 +86,8 @@ export class Expressions {
     return `${value.liquid} | go_truth`;
   }
 
-  #copied(name: string, { liquid, type, mayBeNoValue = false }: Value): Value {
-    return { liquid: this.#assigned(this.fresh(`v_${name.slice(1)}`), liquid), type, mayBeNoValue };
+  #copied(name: string, { liquid, type, mayBeNil = false }: Value): Value {
+    return { liquid: this.#assigned(this.fresh(`v_${name.slice(1)}`), liquid), type, mayBeNil };
   }
 
   #assign(name: string, value: Value): Value {
@@ -148,8 +148,8 @@ export class Expressions {
     if (struct !== undefined) return this.#structField(of, struct, name);
     if (of.liquid === NIL.liquid) throw new GoTemplateError(`nil has no field .${name}`);
     if (of.type === 'time') return this.#timeField(of, name);
-    if (isMap(of.type)) return { ...valueOf(member(this.primary(of), name), of.type.map), mayBeNoValue: true };
-    if (of.type === 'any') return { ...valueOf(member(this.primary(of), name), 'any'), mayBeNoValue: true };
+    if (isMap(of.type)) return { ...valueOf(member(this.primary(of), name), of.type.map), mayBeNil: true };
+    if (of.type === 'any') return { ...valueOf(member(this.primary(of), name), 'any'), mayBeNil: true };
     throw new GoTemplateError(`there is no field .${name} in ${typeName(of.type)}`);
   }
 
@@ -230,7 +230,7 @@ export class Expressions {
 function present(arg: Value, { needsValue = false, writesOutput = false }: GoFunction): Value {
   if (writesOutput) refuseStruct(arg.type);
   if (arg.type === 'time' && writesOutput) return valueOf(`${arg.liquid} | go_time`, 'string');
-  const canBeAbsent = arg.type === 'string' && arg.literal === undefined && arg.mayBeNoValue !== true;
+  const canBeAbsent = arg.type === 'string' && arg.literal === undefined && arg.mayBeNil !== true;
   return needsValue && canBeAbsent ? valueOf(`${arg.liquid} | default: ""`, 'string') : arg;
 }
 

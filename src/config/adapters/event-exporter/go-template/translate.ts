@@ -55,7 +55,7 @@ class Translator {
   #action(pipe: Pipe): string {
     const value = this.#expressions.pipe(pipe);
     const output = pipe.variables.length > 0 ? '' : this.#output(value);
-    return this.#expressions.takeBefore() + output;
+    return this.#expressions.takeAssignments() + output;
   }
 
   /** A map or list that an Event lacks is written as an empty one. */
@@ -65,12 +65,12 @@ class Translator {
   }
 
   #output(value: Value): string {
-    const { liquid, type, literal, mayBeNoValue } = value;
+    const { liquid, type, literal, mayBeNil } = value;
     if (literal !== undefined) return escapedText(String(literal), true);
     refuseStruct(type);
     if (type === 'time') return `{{ ${liquid} | go_time }}`;
     if (isMap(type) || isList(type)) return this.#collection(value);
-    if (mayBeNoValue === true || type === 'any') return `{{ ${liquid} | go_print }}`;
+    if (mayBeNil === true || type === 'any') return `{{ ${liquid} | go_print }}`;
     if (type === 'boolean') return `{{ ${liquid} | default: false${this.#asText ? ' | append: ""' : ''} }}`;
     if (!this.#asText) return `{{ ${liquid} }}`;
     return `{{ ${liquid} | ${type === 'string' ? 'default' : 'append'}: "" }}`;
@@ -81,7 +81,7 @@ class Translator {
     const value = this.#expressions.pipe(node.pipe);
     const subject = node.type === 'with' && value.isCompound === true ? this.#held(value) : value;
     const condition = this.#expressions.condition(subject);
-    const before = this.#expressions.takeBefore();
+    const before = this.#expressions.takeAssignments();
     const outside = this.#expressions.dot;
     if (node.type === 'with') this.#expressions.dot = subject;
     const then = this.nodes(node.body);
@@ -110,14 +110,14 @@ class Translator {
     const item = this.#expressions.fresh('item');
     const { entries, key, value } = partsOf(over, item);
     const collection = this.#expressions.primary(entries);
-    const before = this.#expressions.takeBefore();
+    const before = this.#expressions.takeAssignments();
     const turn = this.#expressions.inBlock(() => {
       this.#expressions.dot = value;
       const [first, second] = pipe.variables;
       if (second !== undefined && first !== undefined) this.#expressions.declare(first, key);
       const valueName = second ?? first;
       if (valueName !== undefined) this.#expressions.declare(valueName, value);
-      return this.#expressions.takeBefore() + this.nodes(body);
+      return this.#expressions.takeAssignments() + this.nodes(body);
     });
     const empty = otherwise.length === 0 ? '' : `{% else %}${this.nodes(otherwise)}`;
     return `${before}{% for ${item} in ${collection} %}${turn}${empty}{% endfor %}`;

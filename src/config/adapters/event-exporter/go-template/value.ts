@@ -21,7 +21,7 @@ export interface Value {
   /** A comparison without filters: may be combined with others by `and` or `or`. */
   readonly isComparison?: boolean;
   /** Taken from a map by a dot: prints as `<no value>` if absent. */
-  readonly mayBeNoValue?: boolean;
+  readonly mayBeNil?: boolean;
   /** The value, if it is a literal. */
   readonly literal?: string | number | boolean;
 }
