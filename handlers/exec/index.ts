@@ -90,7 +90,7 @@ export default defineTransform({
 });
 
 /** The answer counts only if the program exited with 0; otherwise its exit code decides. */
-function verdictOfExit(ran: Ran, change: Change, context: HandlerContext): Change | Halt {
+function verdictOfExit(ran: ProgramResult, change: Change, context: HandlerContext): Change | Halt {
   const message = ran.stderr.trim().slice(-MAX_SHOWN);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
   if (ran.code === EXIT.halt) return halt(message || 'it gave no reason');

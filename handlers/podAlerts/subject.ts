@@ -61,7 +61,7 @@ type BaselineReader = Pick<HandlerContext['evidence'], 'held'>;
 
 /** The pod that an Event is about, from the baseline. Halts if it is not there: we would not learn how it goes on. */
 export async function findEventPod(event: Change, { held }: BaselineReader): Promise<Manifest | Halt> {
-  const named = namedBy(event);
+  const named = involvedFromChange(event);
   if (named?.kind !== 'Pod') return halt('the Event is not about a pod');
   const { uid } = named;
   const pod = await held('', 'pods', keyOf(named));

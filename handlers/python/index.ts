@@ -93,7 +93,7 @@ export default defineTransform({
         throw new ConfigError([`Handler ${id}: ${error}; looked in ${searched}`]);
       },
       async handle(change, context) {
-        const answer = await program.ask(change.id, requestOf(change, context), context.signal);
+        const answer = await program.request(change.id, requestOf(change, context), context.signal);
         writeLogs(answer);
         return verdictOf(answer, change, context);
       },
@@ -129,7 +129,7 @@ function logWriter(log: Logger, plugin: string): (answer: Answer) => void {
   return ({ notes }) => {
     const { log: logged, ...own } = notes ?? {};
     for (const { message, level } of [...(Array.isArray(logged) ? logged : []), own] as Said[]) {
-      if (typeof message === 'string' && typeof level === 'string') sayAt(log, levelOf(level), message);
+      if (typeof message === 'string' && typeof level === 'string') logAt(log, levelOf(level), message);
     }
   };
 }

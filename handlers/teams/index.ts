@@ -123,7 +123,7 @@ function isCard(value: unknown): value is Card {
 
 /** Connectors answer 200 and report in the body what Teams behind them answered. */
 function assertAccepted(response: ReceiverResponse, host: string): void {
-  assertNoPage(response, host);
+  assertNotHtmlPage(response, host);
   const status = /\bHTTP error (\d{3})\b/.exec(response.body)?.[1];
   if (status === undefined) return;
   const message = `Teams (${host}) did not accept the message: it answered 200 with "HTTP error ${status}" in it`;

@@ -145,7 +145,7 @@ async function checkCluster(config: Config, io: CommandIo): Promise<number> {
     if (!areKindsKnown) return code;
     const refused = await missingOf(api, await otherGrants(config, discovery, credentials.namespace));
     for (const what of refused) io.stdout.write(`  refused  may not ${what}; grant it in a Role or ClusterRole\n`);
-    if (looksUp(config)) io.stdout.write(LOOKUP_NOTE);
+    if (needsLookups(config)) io.stdout.write(LOOKUP_NOTE);
     return refused.length > 0 ? EXIT.failed : code;
   } finally {
     await api.close();
@@ -157,17 +157,17 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
   const resolve = (kind: string, apiVersion: string | undefined) => discovery.resolve(kind, apiVersion);
   const grants = await grantsOf(config, { resolve, lookupKinds: [], namespace });
   const watched = new Set<string>();
-  for (const { kind, apiVersion, namespace: place } of watchRequests(config)) {
+  for (const { kind, apiVersion, namespace: scope } of watchRequests(config)) {
     const resolution = await resolve(kind, apiVersion);
     if (resolution.kind !== 'found') continue;
     const { group, resource } = resolution.resource;
-    watched.add([group, resource, askedIn(placeOf(resolution.resource, place))].join(' '));
+    watched.add([group, resource, requestNamespaceOf(namespaceScopeFor(resolution.resource, scope))].join(' '));
   }
-  const isAsked = ({ group, resource, namespace: place }: Grant, verb: string) =>
-    ['list', 'watch'].includes(verb) && watched.has([group, resource, place].join(' '));
+  const isWatched = ({ group, resource, namespace: scope }: Grant, verb: string) =>
+    ['list', 'watch'].includes(verb) && watched.has([group, resource, scope].join(' '));
   return grants
     .filter(({ name }) => name !== IDENTITY.name)
-    .map((grant) => ({ ...grant, verbs: grant.verbs.filter((verb) => !isAsked(grant, verb)) }));
+    .map((grant) => ({ ...grant, verbs: grant.verbs.filter((verb) => !isWatched(grant, verb)) }));
 }
 
 async function checkAccess(
@@ -181,20 +181,20 @@ async function checkAccess(
     return { verdict, text: `${request.kind}: ${describeUnresolved(resolution)}` };
   }
   const { resource } = resolution;
-  const place = namespaceScopeFor(resource, request.namespace);
-  const name = `${resourceName(resource)} ${describeNamespaceScope(place)}`;
+  const scope = namespaceScopeFor(resource, request.namespace);
+  const name = `${resourceName(resource)} ${describeNamespaceScope(scope)}`;
   const refused: string[] = [];
   for (const verb of ['list', 'watch']) {
-    if (!(await isAllowed(api, { ...resource, namespace: requestNamespaceOf(place) }, verb))) refused.push(verb);
+    if (!(await isAllowed(api, { ...resource, namespace: requestNamespaceOf(scope) }, verb))) refused.push(verb);
   }
   if (refused.length > 0)
     return {
       verdict: 'refused',
-      text: `${name}: may not ${refused.join(' and ')}; ${grantRemedyFor(resource, askedIn(place))}`,
+      text: `${name}: may not ${refused.join(' and ')}; ${grantRemedyFor(resource, requestNamespaceOf(scope))}`,
     };
   return {
     verdict: 'ok',
-    text: (await isAbsent(api, requestNamespaceOf(place))) ? `${name}, which does not exist yet` : name,
+    text: (await isAbsent(api, requestNamespaceOf(scope))) ? `${name}, which does not exist yet` : name,
   };
 }
 

@@ -96,7 +96,7 @@ export class PodQueries {
     const findings = await this.#findings();
     const namespaces = new Map<string, PodEntry[]>();
     for (const scope of podScopes(this.#service.health().scopes))
-      if (askedIn(scope.namespace) !== '') namespaces.set(scope.namespace, []);
+      if (requestNamespaceOf(scope.namespace) !== '') namespaces.set(scope.namespace, []);
     if (store !== undefined) {
       for await (const pod of podsIn(store, '')) {
         const { namespace = '' } = pod.metadata;
@@ -179,7 +179,7 @@ export class PodQueries {
 
   /** When the scope that covers the namespace last heard from the cluster, and what is wrong with it. */
   #freshness(namespace: string): object {
-    const scope = podScopes(this.#service.health().scopes).find((one) => covers(one.namespace, namespace));
+    const scope = podScopes(this.#service.health().scopes).find((one) => coversNamespace(one.namespace, namespace));
     if (scope === undefined) return {};
     const { state, problem, lastHeardAt } = scope;
     return {
