@@ -36,7 +36,7 @@ time from the burst to the last POST; other work on this machine lowers it.`,
     return [
       { what: 'Events to a webhook, durable', measured: cost.perSecond, unit: '/s', limit: { atLeast: 2_000 } },
       {
-        what: 'Events lost, or told twice',
+        what: 'Events lost, or delivered twice',
         measured: sent - new Set(delivered).size + (delivered.length - new Set(delivered).size),
         unit: 'Events',
         limit: { atMost: 0 },
