@@ -32,7 +32,8 @@ export async function setBatchAside(
   const members = batch.deliveries.filter(isSetAside);
   if (members.length === 0) return batch;
   const others = members.length - 1;
-  const activity = others === 0 ? 'delivered' : `delivered together with ${others} ${others === 1 ? 'other' : 'others'}`;
+  const activity =
+    others === 0 ? 'delivered' : `delivered together with ${others} ${others === 1 ? 'other' : 'others'}`;
   const aside = (member: Delivery) => ({ ...setAside(member, batch.handler, activity), isAlone: true as const });
   await Promise.all(members.map((member) => settle(member, aside(member))));
   return { ...batch, deliveries: batch.deliveries.filter((delivery) => !isSetAside(delivery)) };
