@@ -4,6 +4,8 @@ import { patterns } from '../../src/config/fields.ts';
 import { fieldPath, pathProblem } from '../diff/options.ts';
 
 const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
+const textsByName = (description: string, example: Readonly<Record<string, string>>) =>
+  z.record(z.string(), patterns).optional().describe(description).meta({ example });
 
 /** By field path. The keys are checked here, because a record's own key check would not say what is wrong. */
 const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) => {
@@ -21,25 +23,15 @@ export const tests = z.strictObject({
   apiVersion: text('Group and version, as in a manifest.', '^apps/'),
   namespace: text('The namespace. An object without one does not match.', '^team-'),
   objectName: text('The name of the object.', '^web$'),
-  labels: z
-    .record(z.string(), patterns)
-    .optional()
-    .describe(
-      'Values of labels, by name; for a Kubernetes Event, those of the involved object. All of them must match.',
-    )
-    .meta({ example: { tier: '^web$' } }),
-  annotations: z
-    .record(z.string(), patterns)
-    .optional()
-    .describe('Values of annotations, like `labels`.')
-    .meta({ example: { 'example.com/owner': '@shop$' } }),
-  namespaceLabels: z
-    .record(z.string(), patterns)
-    .optional()
-    .describe(
-      "Values of the namespace's labels, like `labels`; for a Kubernetes Event, of the involved object's namespace.",
-    )
-    .meta({ example: { team: '^shop$' } }),
+  labels: textsByName(
+    'Values of labels, by name; for a Kubernetes Event, those of the involved object. All of them must match.',
+    { tier: '^web$' },
+  ),
+  annotations: textsByName('Values of annotations, like `labels`.', { 'example.com/owner': '@shop$' }),
+  namespaceLabels: textsByName(
+    "Values of the namespace's labels, like `labels`; for a Kubernetes Event, of the involved object's namespace.",
+    { team: '^shop$' },
+  ),
   action: z
     .union([actions, z.array(actions).min(1)])
     .optional()
