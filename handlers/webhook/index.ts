@@ -1,14 +1,12 @@
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import { compilePatterns } from '../../src/config/fields.ts';
+import { excerptOf } from '../../src/delivery/classify.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
-import { printable, shortened } from '../../src/log.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileVerdictRequest, compileRequest, type Request } from './request.ts';
-
-const MAX_EXCERPT_CHARS = 200;
 
 export default defineSink({
   name: 'webhook',
@@ -101,7 +99,7 @@ export default defineSink({
   },
 });
 
-/** What looks into an answer. A refusal may pass, as one for the rate does, so it is no more than a failed attempt. */
+/** Checks the body of a 2xx answer. A refusal may be temporary, such as one for the rate, so it is only a failed attempt. */
 function checkAccepted(
   expected: NonNullable<Options['accepted']>,
   title: string,
@@ -109,10 +107,9 @@ function checkAccepted(
   const isAccepted = compilePatterns(expected);
   return ({ status, body }) => {
     if (isAccepted(body)) return;
-    const text = printable(body.trim());
-    const excerpt = text === '' ? 'nothing' : shortened(text, MAX_EXCERPT_CHARS);
     const pattern = [expected].flat().join(' or ');
-    throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${excerpt}`);
+    const got = excerptOf(body) || 'nothing';
+    throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${got}`);
   };
 }
 

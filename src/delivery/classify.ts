@@ -96,6 +96,11 @@ function redirectMessage(response: ReceiverResponse, to: Addressee): string {
 
 /** Receivers explain in the body what was wrong: `invalid_payload`, `no_service`. */
 function excerpt(body: string, to: Addressee): string {
-  const text = printable(to.scrub(body).trim());
-  return text === '' ? '' : `: ${shortened(text, MAX_EXCERPT_CHARS)}`;
+  const text = excerptOf(to.scrub(body));
+  return text === '' ? '' : `: ${text}`;
+}
+
+/** The beginning of a scrubbed body, for an error: on one line, at most 200 characters; empty if the body is blank. */
+export function excerptOf(body: string): string {
+  return shortened(printable(body.trim()), MAX_EXCERPT_CHARS);
 }
