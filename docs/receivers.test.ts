@@ -1,18 +1,13 @@
 /** The examples of docs/receivers.md send what each receiver accepts, according to its own documentation. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../src/change.ts';
 import { podOf, RUNNING, terminated, waiting } from '../src/testing/failing-pods.ts';
 import type { CapturedRequest } from '../src/testing/receiver.ts';
 import { World } from '../test/e2e/world.ts';
+import { readRecipes } from './page-recipes.ts';
 
-const page = await readFile(join(import.meta.dirname, 'receivers.md'), 'utf8');
-const RECIPES = page.split(/^## /m).flatMap((section) => {
-  const [, , toml] = /^(`{3,})toml\n([^]*?)^\1$/m.exec(section) ?? [];
-  return toml === undefined ? [] : [{ name: section.slice(0, section.indexOf('\n')), toml }];
-});
+const RECIPES = await readRecipes('receivers.md');
 
 const at = (value: unknown, ...path: readonly (string | number)[]): unknown =>
   path.reduce<unknown>((found, key) => (found as Record<string | number, unknown> | undefined)?.[key], value);

@@ -1,19 +1,14 @@
-/** What docs/recipes.md shows tells what it says, and nothing else. */
+/** Each recipe of docs/recipes.md reports what it promises, and nothing else. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../src/change.ts';
 import type { ApiServer } from '../src/testing/api-server.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 import { World, type Running } from '../test/e2e/world.ts';
 import { until } from '../test/until.ts';
+import { readRecipes } from './page-recipes.ts';
 
-const page = await readFile(join(import.meta.dirname, 'recipes.md'), 'utf8');
-const RECIPES = page.split(/^## /m).flatMap((section) => {
-  const [, toml] = /^```toml\n([^]*?)^```$/m.exec(section) ?? [];
-  return toml === undefined ? [] : [{ name: section.slice(0, section.indexOf('\n')), toml }];
-});
+const RECIPES = await readRecipes('recipes.md');
 
 interface Trial {
   readonly existing?: readonly Manifest[];
@@ -76,7 +71,7 @@ const node = (unschedulable: boolean, pressure: string, heartbeat: string): Mani
 const event = (name: string, reason: string, count: number): Manifest =>
   object('Event', name, 'shop', { involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-1' }, reason, count });
 
-/** What the metrics say of the store is as old as 15 seconds. */
+/** The metrics that are read from the store may be 15 seconds old. */
 const METRICS_CLOCK = new FakeClock();
 
 const TRIALS: Readonly<Record<string, Trial>> = {
@@ -198,7 +193,7 @@ describe('docs/recipes.md', () => {
   }
 });
 
-/** Of an attachment with a text the text, else its title. */
+/** The text of the message or its attachment; without one, the title. */
 function textOf(body: string): string {
   const { text, attachments: [first] = [] } = JSON.parse(body) as {
     text?: string;
