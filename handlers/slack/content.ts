@@ -6,7 +6,7 @@ import { compileTemplate } from '../../src/template/template.ts';
 import { compileMarkup } from './markup.ts';
 import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
 import type { Options } from './options.ts';
-import { escapeLine, plainText } from './text.ts';
+import { escapeText, plainText } from './text.ts';
 
 /** The part of a message that a webhook and the Web API share. */
 export interface Content {
@@ -35,11 +35,11 @@ export function compileContent(options: Options, clusterName: string): (change: 
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
   const defaultFooter = options.clusterName ?? clusterName;
   if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, defaultFooter)] });
-  const text = message === undefined ? () => undefined : compileMarkup(message, 'message', TEXT_MAX);
+  const text = optional(compileMarkup, message, 'message', TEXT_MAX);
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
-    const renderedText = text(scope) || undefined;
+    const renderedText = text(scope);
     return {
       ...(renderedText === undefined ? {} : { text: renderedText }),
       ...(attachment === undefined ? {} : { attachments: [attachment(change, scope, renderedText)] }),
@@ -59,7 +59,7 @@ export function withFallbackNote(
   { insteadOf }: { readonly insteadOf?: string | undefined },
 ): Content {
   if (insteadOf === undefined) return content;
-  const note = escapeLine(`in place of ${insteadOf}`);
+  const note = escapeText(`in place of ${insteadOf}`);
   const { text, attachments } = content;
   if (attachments === undefined) return { ...content, text: `${text ?? ''}\n_${note}_` };
   const noted = attachments.map((one) => ({
@@ -75,11 +75,11 @@ type RenderAttachment = (change: Change, scope: TemplateScope, text: string | un
 function compileAttachment({ title, color, fields, footer, authorName }: Options): RenderAttachment | undefined {
   if ([title, color, fields, footer, authorName].every((given) => given === undefined)) return undefined;
   const parts = {
-    author_name: member(authorName, 'authorName', FIELD_MAX),
-    title: member(title, 'title', FIELD_MAX),
-    footer: member(footer, 'footer', FIELD_MAX),
+    author_name: optional(compilePlain, authorName, 'authorName', FIELD_MAX),
+    title: optional(compilePlain, title, 'title', FIELD_MAX),
+    footer: optional(compilePlain, footer, 'footer', FIELD_MAX),
   };
-  const colored = member(color, 'color', FIELD_MAX);
+  const colored = optional(compilePlain, color, 'color', FIELD_MAX);
   const rows = Object.entries(fields ?? {}).map(([name, source]) => {
     return { title: plainText(name, FIELD_MAX), value: compileMarkup(source, `fields.${name}`, FIELD_MAX) };
   });
@@ -100,9 +100,20 @@ function compileAttachment({ title, color, fields, footer, authorName }: Options
   };
 }
 
-/** Undefined if not configured or rendered empty. */
-function member(source: string | undefined, field: string, max: number): (scope: TemplateScope) => string | undefined {
-  if (source === undefined) return () => undefined;
+/** The same as {@link compileMarkup}, but a link or mention in the template is shown as text. */
+const compilePlain: typeof compileMarkup = (source, field, max) => {
   const compiled = compileTemplate(source, field);
-  return (scope) => plainText(compiled.text(scope), max) || undefined;
+  return (scope) => plainText(compiled.text(scope), max);
+};
+
+/** Undefined if not configured or rendered empty. */
+function optional(
+  compile: typeof compileMarkup,
+  source: string | undefined,
+  field: string,
+  max: number,
+): (scope: TemplateScope) => string | undefined {
+  if (source === undefined) return () => undefined;
+  const render = compile(source, field, max);
+  return (scope) => render(scope) || undefined;
 }

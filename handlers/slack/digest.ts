@@ -4,7 +4,7 @@ import { detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
 import { verbOf } from './message.ts';
-import { escapeLine } from './text.ts';
+import { escapeText } from './text.ts';
 
 /** Up to this many are shown in full, one attachment each: Slack shows up to 20 well. */
 const MAX_ATTACHMENTS = 10;
@@ -45,7 +45,7 @@ export function digestOf(
   const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf)) : undefined;
   if (whole !== undefined) return whole;
   const areAllWhileAway = changes.every(({ flags }) => flags.whileAway === true);
-  const where = clusterName === '' ? '' : ` in ${escapeLine(clusterName)}`;
+  const where = clusterName === '' ? '' : ` in ${escapeText(clusterName)}`;
   return {
     text: [
       `*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY : ''}`,
@@ -86,13 +86,13 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): readonly stri
 /** @param marksAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, marksAway: boolean): string {
   const away = marksAway && change.flags.whileAway === true ? AWAY : '';
-  const where = change.namespace === undefined ? '' : ` · ${escapeLine(change.namespace)}`;
-  return `*${verbOf(change)} ${escapeLine(change.gvk.kind.toLowerCase())}*${away}${where}`;
+  const where = change.namespace === undefined ? '' : ` · ${escapeText(change.namespace)}`;
+  return `*${verbOf(change)} ${escapeText(change.gvk.kind.toLowerCase())}*${away}${where}`;
 }
 
 /** Within a code block. */
 function itemOf(change: Change): string {
   const detail = cut(detailOf(change), DETAIL_MAX);
   const text = `${change.name}${detail === '' ? '' : `: ${detail}`}`;
-  return escapeLine(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
+  return escapeText(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
 }

@@ -68,20 +68,18 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
         : botTransport(options, options.token, environment);
     const footer = options.clusterName ?? environment.clusterName;
     return {
-      deliver: (change, context) =>
-        transport.message(change, withFallbackNote(nonEmpty(contentOf(change)), context), context),
+      deliver: async (change, context) => post(change, contentOf(change), context),
       ...(needsOwnMessage(options) ? {} : { fits: countFitting, deliverMany }),
       stop: () => transport.close(),
     };
 
     async function deliverMany(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
-      if (first !== undefined)
-        await transport.message(
-          first,
-          withFallbackNote(nonEmpty(digestOf(changes, contentOf, footer)), context),
-          context,
-        );
+      if (first !== undefined) await post(first, digestOf(changes, contentOf, footer), context);
+    }
+
+    function post(change: Change, content: Content, context: HandlerContext): Promise<void> {
+      return transport.message(change, withFallbackNote(nonEmpty(content), context), context);
     }
   },
 });

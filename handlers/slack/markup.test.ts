@@ -4,7 +4,7 @@ import { scopeOf } from '../../src/template/scope.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { compileMarkup } from './markup.ts';
 
-/** What the template says of a ConfigMap with this annotation `note`. */
+/** The template rendered for a ConfigMap with this annotation `note`. */
 function shown(source: string, note: string, max = 40_000): string {
   const metadata = { name: 'settings', namespace: 'shop', annotations: { note } };
   const scope = scopeOf(changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata } }));

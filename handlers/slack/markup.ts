@@ -1,10 +1,10 @@
-/** Links and mentions that a template itself writes, `<https://host/path|text>`, `<!here>`, `<@U1>`; what the cluster says makes none. */
+/** Keeps links and mentions that a template itself writes: `<https://host/path|text>`, `<!here>`. Texts from the cluster make none. */
 import { randomUUID } from 'node:crypto';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { escapeAll, codePoints, plainText } from './text.ts';
 
-/** Before a bracket of the configuration's own. Of each process another: no object can hold it. */
+/** Put before each bracket of the template's own. Random per process, so that no object can contain it. */
 const MARK = `\u0001${randomUUID()}\u0001`;
 
 const LIQUID = String.raw`\{\{(?:(?!\}\})[^])*\}\}|\{%(?:(?!%\})[^])*%\}`;
@@ -13,7 +13,7 @@ const OWN_MARKUP = new RegExp(
   'g',
 );
 
-/** @param max code points, after escaping: a text that is longer is cut, and then without links and mentions */
+/** @param max code points, after escaping: a longer text is cut, and then has no links and mentions */
 export function compileMarkup(source: string, field: string, max: number): (scope: TemplateScope) => string {
   const marked = source.replace(OWN_MARKUP, (whole: string, inside: string | undefined) =>
     inside === undefined ? whole : `${MARK}<${inside}${MARK}>`,

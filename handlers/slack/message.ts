@@ -5,7 +5,7 @@ import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { isWarning } from '../match/event.ts';
-import { codeBlock, escapeLine } from './text.ts';
+import { codeBlock, escapeText } from './text.ts';
 
 /** Of an attachment's text, in code points; kwatchman silently cut here. */
 const TEXT_MAX = 4000;
@@ -38,16 +38,16 @@ export interface SlackAttachment {
 export function attachmentOf(change: Change, footer: string): SlackAttachment {
   const { alert } = change.notes;
   const [kind, key] = alert === undefined ? [change.gvk.kind, change.key] : [alert.owner.kind, keyOf(alert.owner)];
-  const title = escapeLine(`${verbOf(change)} ${kind.toLowerCase()}\n${key}`);
+  const title = escapeText(`${verbOf(change)} ${kind.toLowerCase()}\n${key}`);
   const text = textOf(change);
   return {
     color: colorOf(change),
-    fallback: alert === undefined ? title : escapeLine(alert.headline),
+    fallback: alert === undefined ? title : escapeText(alert.headline),
     author_name: 'watchchain',
     author_link: HOME,
     title,
     text: text === '' ? '' : codeBlock(text, TEXT_MAX),
-    ...(footer === '' ? {} : { footer: escapeLine(footer) }),
+    ...(footer === '' ? {} : { footer: escapeText(footer) }),
     ts: Math.floor(change.observedAt / 1000),
   };
 }

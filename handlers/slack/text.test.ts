@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { codeBlock, escapeLine } from './text.ts';
+import { codeBlock, escapeText } from './text.ts';
 
 const inside = (block: string) => {
   assert.ok(block.startsWith('```') && block.endsWith('```'), block);
@@ -9,11 +9,11 @@ const inside = (block: string) => {
 
 describe('harmless()', () => {
   test('escapes mentions, links and entities', () => {
-    assert.equal(escapeLine('<!channel> <https://x|y> &lt;'), '&lt;!channel&gt; &lt;https://x|y&gt; &amp;lt;');
+    assert.equal(escapeText('<!channel> <https://x|y> &lt;'), '&lt;!channel&gt; &lt;https://x|y&gt; &amp;lt;');
   });
 
   test('escapes control and bidirectional characters, but keeps newlines and tabs', () => {
-    assert.equal(escapeLine('a\u001b[31m\r\n\tb\u202e'), 'a\\u001b[31m\\r\n\tb\\u202e');
+    assert.equal(escapeText('a\u001b[31m\r\n\tb\u202e'), 'a\\u001b[31m\\r\n\tb\\u202e');
   });
 });
 

@@ -9,8 +9,8 @@ const NOTE_MAX = 32;
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
 /** A text of one line or more, with everything that Slack or a terminal would interpret made harmless. */
-export function escapeLine(text: string): string {
-  return entities(printableLines(text));
+export function escapeText(text: string): string {
+  return entitiesExceptArrows(printableLines(text));
 }
 
 /** The text, made harmless, in at most `max` code points; its last line counts what does not fit. */
@@ -25,24 +25,24 @@ export function codeBlock(text: string, max: number): string {
   return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
 }
 
-/** Like {@link escapeLine}, but for text beside a `<` of our own, which any `>` would close. */
+/** Like {@link escapeText}, but for text beside a `<` of our own, which any `>` would close. */
 export function escapeAll(text: string): string {
-  return allEntities(printableLines(text));
+  return entities(printableLines(text));
 }
 
 /** The arrow between old and new stays `->`, to be readable in the raw message as well: without a `<` the `>` closes nothing. */
-function entities(text: string): string {
-  return allEntities(text).replaceAll(' -&gt; ', ' -> ');
+function entitiesExceptArrows(text: string): string {
+  return entities(text).replaceAll(' -&gt; ', ' -> ');
 }
 
 /** Slack reads `&`, `<` and `>` as control characters and requires entities instead, in code blocks too. */
-function allEntities(text: string): string {
+function entities(text: string): string {
   return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
 
 function fitted(text: string, max: number): string {
   // Escaping only lengthens, and a code point has at most two units: nothing beyond this can be shown.
-  const head = entities(text.slice(0, 2 * max));
+  const head = entitiesExceptArrows(text.slice(0, 2 * max));
   if (text.length <= 2 * max && codePoints(head) <= max) return head;
 
   // Entities and surrogate pairs are not split.

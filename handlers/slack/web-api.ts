@@ -97,7 +97,7 @@ export class SlackApi {
     };
   }
 
-  /** @param to in a thread by its parent's `ts`; with `broadcast` the channel sees it, too */
+  /** @param to `thread`: the `ts` of its parent; `broadcast`: the channel sees the answer too */
   async post(
     to: { readonly channel: string; readonly thread?: string | undefined; readonly broadcast?: boolean },
     content: Content,
