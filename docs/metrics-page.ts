@@ -6,7 +6,7 @@ const INTRO = `# Metrics
 
 watchchain serves these at \`/metrics\`, for Prometheus. \`make docs\` generates this page from the program.
 
-A label has only as many values as the configuration has names: chains, handlers, receivers (by the handler that sends, never a URL), resources and namespaces. No label holds the name of an object; to count what a rule of your own matches, such as Events of one reason, give it a branch: see [recipes](recipes.md#events-as-metrics). Values read from the store are at most 15 seconds old.
+A label has only as many values as the configuration has names: chains, handlers, receivers (by the handler that sends, never a URL), resources and namespaces. No label holds the name of an object. The handler [\`count\`](handlers/count.md) adds counters with labels of your choice, such as the reasons of Events. Values read from the store are at most 15 seconds old.
 `;
 
 const OF_THE_PROCESS = `

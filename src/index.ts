@@ -23,6 +23,7 @@ export { defineSink, defineStateful, defineTransform, halt, isHalt } from './cha
 export { RetryAfterError, TerminalError, WaitError } from './errors.ts';
 export type { ContainerLog, EventLine, Evidence } from './enrich/evidence.ts';
 export type { Involved, ObjectReference, OwnerReference } from './enrich/involved.ts';
+export type { CounterFactory, HandlerCounter, HandlerCounterOptions } from './handler-counters.ts';
 export type { Interest } from './interest.ts';
 export type { Json, JsonObject } from './json.ts';
 export type { Receiver, ReceiverFactory, ReceiverOptions } from './delivery/receiver.ts';

@@ -1,5 +1,6 @@
 /** Every metric of the service, in one place; stages observe, handlers work. Names follow Prometheus conventions. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { HandlerCounters } from './handler-counters.ts';
 import type { ScopeHealth } from './source/source.ts';
 import { VERSION } from './version.ts';
 
@@ -50,6 +51,8 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
   stateFree.remove();
   return {
     registry,
+    /** Counters that the configuration names. */
+    counters: new HandlerCounters(registry),
     watchEvents: counter('watch_events_total', 'Watch events received, by type', 'resource', 'type'),
     noise: counter('noise_total', 'Updates outside the interest of every chain, not stored', 'resource'),
     malformed: counter('malformed_total', 'Objects or lines that could not be read', 'resource'),

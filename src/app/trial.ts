@@ -16,10 +16,12 @@ export interface TrialOptions {
 /** @throws ConfigError with what would prevent a start or a reload although each table by itself is valid */
 export async function assertCanStart({ chains, cluster }: Config, options: TrialOptions): Promise<void> {
   const common = { clock: systemClock, clusterName: cluster.name ?? '', ...options };
-  const receivers = createReceivers({ ...common, metrics: createMetrics() });
+  const metrics = createMetrics();
+  const receivers = createReceivers({ ...common, metrics });
   try {
     const store = { recall: async () => undefined, remember: async () => {} };
-    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, { ...common, receivers, store }));
+    const environment = { ...common, receivers, counters: metrics.counters, store };
+    const problems = chains.flatMap((chain) => problemsOfHandlers(chain, environment));
     if (problems.length > 0) throw new ConfigError(problems);
   } finally {
     await receivers.close();

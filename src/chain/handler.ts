@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Involved, ObjectReference } from '../enrich/involved.ts';
+import type { CounterFactory } from '../handler-counters.ts';
 import type { Interest } from '../interest.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
@@ -88,6 +89,8 @@ export interface HandlerEnvironment {
   readonly receivers: ReceiverFactory;
   /** For sinks; a transform that remembers must be a stateful one. */
   readonly memory: SinkMemory;
+  /** For counters of its own at `/metrics`. */
+  readonly counters: CounterFactory;
   /** Where `log` and similar handlers write; `process.stdout` except in tests. */
   readonly stdout: NodeJS.WritableStream;
 }

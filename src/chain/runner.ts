@@ -118,8 +118,9 @@ class Runner implements ChainRunner {
   }
 
   async start(claimAfter?: Promise<void>): Promise<void> {
-    const { chain, store, clusterName, clock, receivers, stdout } = this.#options;
-    const environment = { store, clusterName, clock, receivers, stdout, log: this.#log };
+    const { chain, store, clusterName, clock, receivers, stdout, metrics } = this.#options;
+    const { counters } = metrics;
+    const environment = { store, clusterName, clock, receivers, counters, stdout, log: this.#log };
     this.#handlers = chain.handlers.map((handler) => createStep(handler, environment));
     const fallbackIds = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
     this.#steps = this.#handlers.filter(({ id }) => !fallbackIds.has(id));

@@ -1,10 +1,12 @@
 /** What the program passes to a handler, for tests that call one directly. */
 import { PassThrough } from 'node:stream';
+import { Registry } from 'prom-client';
 import { createLogger } from 'winston';
 import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
 import { OFFLINE_ENRICHER } from '../enrich/enricher.ts';
 import { recordedEvidence } from '../enrich/evidence.ts';
+import { HandlerCounters } from '../handler-counters.ts';
 import type { Json } from '../json.ts';
 
 const log = createLogger({ silent: true });
@@ -23,6 +25,7 @@ export function testEnvironment(parts: Partial<HandlerEnvironment> = {}): Handle
     clock: systemClock,
     receivers,
     memory: testMemory(),
+    counters: new HandlerCounters(new Registry()),
     // Read, so that waiting for a write does not take forever.
     stdout: new PassThrough().resume(),
     ...parts,
