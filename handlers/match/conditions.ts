@@ -3,7 +3,7 @@ import type { ClusterQuestions, HandlerContext } from '../../src/chain/handler.t
 import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
-import type { Json } from '../../src/json.ts';
+import type { Json, JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
@@ -42,9 +42,14 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
       );
   }
   if (tests.minCount !== undefined) conditions.push(minCountCondition(tests.minCount));
-  for (const [path, given] of Object.entries(tests.field ?? {})) {
-    const { mask } = rulesFor([path]);
-    conditions.push(textCondition(path, given, (change) => found([...valuesAt(manifestOf(change) ?? {}, mask)])));
+  for (const [table, prefix, rootOf] of [
+    ['notes', 'notes.', ({ notes }: Change) => notes as unknown as JsonObject],
+    ['field', '', (change: Change) => manifestOf(change) ?? {}],
+  ] as const) {
+    for (const [path, given] of Object.entries(tests[table] ?? {})) {
+      const { mask } = rulesFor([path]);
+      conditions.push(textCondition(`${prefix}${path}`, given, (change) => found([...valuesAt(rootOf(change), mask)])));
+    }
   }
   if (tests.changed !== undefined) conditions.push(changedCondition([tests.changed].flat()));
   return [...conditions, ...involvedConditions(tests)];
@@ -185,7 +190,9 @@ interface FieldNode {
 
 function childrenOf({ field, value, mask }: FieldNode): FieldNode[] {
   if (isMap(value)) {
-    return Object.entries(value).map(([key, inner]) => ({ field: key, value: inner, mask: below(mask, key) }));
+    // A note may compute a field when it is read.
+    const wanted = Object.keys(value).filter((key) => below(mask, key) !== SKIP);
+    return wanted.map((key) => ({ field: key, value: value[key], mask: below(mask, key) }));
   }
   if (!isList(value)) return [];
   return pairItems(field, value, value).map(({ label, after = 0 }) => {

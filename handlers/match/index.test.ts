@@ -224,6 +224,26 @@ describe('match', () => {
     assert.match(problemsOf(match, { absentIsEmpty: true }).join(), /^must have at least one test/);
   });
 
+  test('notes: what earlier handlers found out, read no further than the paths lead', async () => {
+    const note = { level: 'Failure', restarts: 3, owner: { name: 'web' } };
+    Object.defineProperty(note, 'log', { enumerable: true, get: () => assert.fail('nothing asks for the log') });
+    const alert = { ...scaled, notes: { alert: note } } as unknown as Change;
+    assert.equal(await verdict({ notes: { 'alert.level': '^Failure$', 'alert.restarts': '^3$' } }, alert), 'pass');
+    assert.equal(
+      await verdict({ notes: { 'alert.owner.name': '^api$' } }, alert),
+      'notes.alert.owner.name "web" does not match ^api$',
+    );
+    assert.equal(
+      await verdict({ notes: { 'alert.level': '^Failure$' } }, scaled),
+      'notes.alert.level is absent, so it does not match ^Failure$',
+    );
+    assert.equal(
+      await verdict({ notes: { 'alert.level': 'Fail' }, drop: true }, alert),
+      'dropped: notes.alert.level "Failure" matches Fail',
+    );
+    assert.match(problemsOf(match, { notes: { 'alert.[': 'x' } }).join(), /^notes\.alert\.\[: /);
+  });
+
   test('a list or an object is tested as JSON', async () => {
     const selector = { app: 'web' };
     const service = changeOf({

@@ -39,6 +39,10 @@ export default defineTransform({
       title: 'Only Services that are exposed to the outside',
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
     },
+    {
+      title: 'Only alerts of podAlerts that are failures, after `podAlerts` or in a branch behind it',
+      toml: '[[handler]]\nname = "match"\nnotes."alert.level" = "^Failure$"\n',
+    },
   ],
   asks: clusterQuestionsOf,
   create({ drop, absentIsEmpty, ...tests }) {

@@ -50,6 +50,12 @@ export const tests = z.strictObject({
       'Values of fields, by path. List items that have a name go by it: `containers[web]`, not `containers[0]`. All paths must match, each with any value that it leads to. A number or boolean matches as it is written, a list or table as JSON.',
     )
     .meta({ example: { 'spec.type': '^LoadBalancer$' } }),
+  notes: byFieldPath
+    .optional()
+    .describe(
+      'What earlier handlers found out, by path like `field`: `change.notes` of [templates](../templates.md), such as the level of an alert of `podAlerts` or the headline of `diff`.',
+    )
+    .meta({ example: { 'alert.level': '^Failure$' } }),
   involvedKind: text('For Kubernetes Events: the kind of the involved object, in upper or lower case.', '^Pod$'),
   involvedName: text('For Kubernetes Events: the name of the involved object.', '^web-'),
   involvedNamespace: text('For Kubernetes Events: the namespace of the involved object.', '^shop$'),

@@ -266,6 +266,36 @@ describe('podAlerts', () => {
     );
   });
 
+  test('a branch gets only the alerts whose level it matches, and another is quiet about the rest', async () => {
+    await using world = await World.start();
+    const branches = `[[branch]]
+name = "failures"
+[[branch.handler]]
+name = "match"
+notes."alert.level" = "^Failure$"
+[[branch.handler]]
+name = "webhook"
+url = "${world.slack.url}/failures"
+[[branch]]
+name = "warnings"
+quiet = [{ action = "halt", notes = { "alert.level" = "^Failure$" } }]
+[[branch.handler]]
+name = "webhook"
+url = "${world.slack.url}/warnings"
+`;
+    const alerts = config(world.slack.url, 'restarts = 3').split('[[handler]]\nname = "webhook"')[0];
+    for (const name of ['web', 'api']) world.server.create(healthy(name));
+    await using running = await world.run({ config: `${alerts}${branches}` });
+    world.server.update(crashing('web'));
+    world.server.update(podOf({ ...named('api', 0), containers: [{ ...RUNNING, restartCount: 3 }] }));
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    assert.deepEqual(world.slack.requests.map(({ path }, n) => `${path} ${told(world)[n]?.alert.reason}`).toSorted(), [
+      '/failures CrashLoopBackOff',
+      '/warnings Restarts',
+    ]);
+  });
+
   test('a receiver that is down gets the alert once, when it is back', async () => {
     let isDown = true;
     await using world = await World.start(() => (isDown ? { status: 500 } : { body: 'ok' }));
@@ -287,11 +317,12 @@ test('every configuration that docs/pods.md shows is valid', async () => {
   await using workdir = await Workdir.make();
   const page = await readFile(new URL('../../docs/pods.md', import.meta.url), 'utf8');
   const blocks = [...page.matchAll(/```toml\n(.*?)```/gs)].map(([, block = '']) => block);
-  assert.equal(blocks.length, 4);
+  assert.equal(blocks.length, 5);
   const env = {
     SLACK_WEBHOOK_URL: 'https://hooks.slack.com/services/T/B/x',
     SLACK_TOKEN: 'xoxb-1',
     PAGERDUTY_KEY: 'key',
+    ON_CALL_URL: 'https://on-call.example/hook',
   };
   for (const block of blocks) {
     const whole = block.includes('[[resource]]')
