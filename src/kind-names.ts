@@ -3,7 +3,8 @@ import { ConfigError } from './errors.ts';
 import { didYouMean } from './near.ts';
 import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
 import { groupResource } from './source/resource-path.ts';
-import type { RecordedKind, Store } from './store/store.ts';
+import type { Store } from './store/store.ts';
+import type { RecordedKind } from './store/stored.ts';
 
 /** Kind, plurals and short names, in lower case. */
 export function namesOf(kind: string): readonly string[] {

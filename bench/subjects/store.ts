@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
-import type { Observation } from '../../src/store/store.ts';
+import type { Observation } from '../../src/store/scope.ts';
 import { Report } from './report.ts';
 
 const BATCH = 50;

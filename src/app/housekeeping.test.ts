@@ -8,7 +8,7 @@ import { createMetrics } from '../metrics.ts';
 import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import { StoreError } from '../store/store-error.ts';
-import { DEFAULT_RETENTION, type Balance } from '../store/store.ts';
+import { DEFAULT_RETENTION, type Balance } from '../store/looking-back.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { logInto } from '../testing/log-into.ts';
 

@@ -6,7 +6,8 @@ import { findChain } from '../config/in-chains.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Retention, Store } from '../store/store.ts';
+import type { Retention } from '../store/looking-back.ts';
+import type { Store } from '../store/store.ts';
 
 export interface HousekeepingOptions {
   readonly store: Store;

@@ -7,7 +7,7 @@ import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../change/edits.ts';
 import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
-import type { Delivery, StateWrites } from '../store/store.ts';
+import type { Delivery, StateWrites } from '../store/delivery.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { isRateLimitWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';

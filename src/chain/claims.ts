@@ -1,7 +1,8 @@
 /** What one chain has claimed from the store but not begun: claimed ahead, in as few calls as possible. */
 import type { Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
-import type { Batch, Claimed, Delivery, Store } from '../store/store.ts';
+import type { Batch, Claimed, Delivery } from '../store/delivery.ts';
+import type { Store } from '../store/store.ts';
 import { Alarm } from './alarm.ts';
 import type { Persistence } from './persistence.ts';
 

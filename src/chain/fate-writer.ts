@@ -4,7 +4,8 @@ import type { ChainConfig } from '../config/config.ts';
 import { editsOf } from '../change/edits.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { Delivery, Store } from '../store/store.ts';
+import type { Delivery } from '../store/delivery.ts';
+import type { Store } from '../store/store.ts';
 import type { Fate, Completion } from './fate.ts';
 
 export interface FateWriterOptions {

@@ -1,6 +1,6 @@
 /** What happens to a change after one run of its chain. */
 import type { Change } from '../change.ts';
-import type { Delivery, End, ParkRequest, StateWrites } from '../store/store.ts';
+import type { Delivery, End, ParkRequest, StateWrites } from '../store/delivery.ts';
 import type { HandlerFailure } from './failure.ts';
 
 /** How the change ended, and what stateful handlers want stored: committed together. */

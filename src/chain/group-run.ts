@@ -1,7 +1,7 @@
 /** Runs changes of one group in one go: a storm of a hundred pods of a workload becomes one message and a hundred halts. */
 import type { Clock } from '../clock.ts';
 import type { Json } from '../json.ts';
-import type { Delivery, StateWrites } from '../store/store.ts';
+import type { Delivery, StateWrites } from '../store/delivery.ts';
 import type { Outcome, Completion } from './fate.ts';
 import type { RunResult } from './retry.ts';
 

@@ -3,7 +3,7 @@ import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import type { Delivery, End } from '../store/store.ts';
+import type { Delivery, End } from '../store/delivery.ts';
 import { numberField, type HandlerFailure } from './failure.ts';
 import type { Fate } from './fate.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { RetryAfterError, WaitError } from '../errors.ts';
-import type { Delivery } from '../store/store.ts';
+import type { Delivery } from '../store/delivery.ts';
 import { changeOf } from '../testing/change.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { HandlerFailure } from './failure.ts';

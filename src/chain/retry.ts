@@ -2,7 +2,7 @@
 import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
-import type { Delivery, ParkRequest } from '../store/store.ts';
+import type { Delivery, ParkRequest } from '../store/delivery.ts';
 import { isRateLimitWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
 import type { Failed, ParkReason } from './fate.ts';
 

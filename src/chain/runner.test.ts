@@ -3,7 +3,8 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { TerminalError, WaitError } from '../errors.ts';
-import type { ClaimRequest, Store } from '../store/store.ts';
+import type { ClaimRequest } from '../store/delivery.ts';
+import type { Store } from '../store/store.ts';
 import {
   countOf,
   grouping,

@@ -1,5 +1,5 @@
 /** Makes a change that seems to crash the process a dead letter before it is tried again. */
-import type { Batch, Delivery } from '../store/store.ts';
+import type { Batch, Delivery } from '../store/delivery.ts';
 import { HandlerFailure } from './failure.ts';
 import type { Outcome } from './fate.ts';
 import type { RunResult } from './retry.ts';

@@ -1,6 +1,7 @@
 /** Selects the dead letters that a command is about: by id, by filters, or all. */
 import { ConfigError } from '../errors.ts';
-import type { DeadLetter, DeadLetterQuery, Store } from '../store/store.ts';
+import type { DeadLetter, DeadLetterQuery } from '../store/looking-back.ts';
+import type { Store } from '../store/store.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { parseTime } from './values.ts';
 

@@ -6,7 +6,8 @@ import type { Config } from '../config/config.ts';
 import { removedIn } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
-import type { DeadLetter, Store } from '../store/store.ts';
+import type { DeadLetter } from '../store/looking-back.ts';
+import type { Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import {
   chosen,

@@ -1,7 +1,7 @@
 /** Tables for a terminal. */
 import { durationText } from '../duration-text.ts';
 import { printable } from '../log.ts';
-import type { Failure } from '../store/store.ts';
+import type { Failure } from '../store/looking-back.ts';
 
 /** Rows as aligned columns, each line ended; the last column keeps its own width. Cells cannot break or colour lines. */
 export function table(rows: readonly (readonly string[])[]): string {

@@ -5,7 +5,7 @@
 import type { HandlerDefinition } from '../chain/handler.ts';
 import type { LogFormat, LogLevel } from '../log.ts';
 import type { Repeats } from '../event.ts';
-import type { Retention } from '../store/store.ts';
+import type { Retention } from '../store/looking-back.ts';
 
 export interface Config {
   /** As given on the command line, for messages; handler paths are relative to its folder. */

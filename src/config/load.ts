@@ -6,7 +6,7 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
 import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
-import { DEFAULT_RETENTION } from '../store/store.ts';
+import { DEFAULT_RETENTION } from '../store/looking-back.ts';
 import {
   checkChains,
   deadLetterChains,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { AcceptBatch, Accepted, Observation } from '../store/store.ts';
+import type { AcceptBatch, Accepted, Observation } from '../store/scope.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { AcceptQueue, type ByteTotal } from './accept-queue.ts';
 

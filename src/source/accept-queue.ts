@@ -4,7 +4,8 @@
  */
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
-import type { AcceptBatch, Observation, Store } from '../store/store.ts';
+import type { AcceptBatch, Observation } from '../store/scope.ts';
+import type { Store } from '../store/store.ts';
 import { Backoff } from './backoff.ts';
 
 /** In flight and waiting, per scope; one more object, of any size, is always let in. */

@@ -1,6 +1,7 @@
 /** Compares a whole list with the baseline: what is new, what differs, what is gone. */
 import type { ChangeFlags } from '../change.ts';
-import type { Accepted, Basis, Observation, Seen, Store } from '../store/store.ts';
+import type { Accepted, Basis, Observation, Seen } from '../store/scope.ts';
+import type { Store } from '../store/store.ts';
 import type { ScannedManifest } from './manifest.ts';
 import type { ObjectIndex } from './object-index.ts';
 import { countChange, type Counts, type Observer } from './observer.ts';

@@ -1,5 +1,6 @@
 /** What is kept in memory of each object of a scope, about 250 bytes: enough to recognise noise without asking the store. */
-import type { Seen, Store } from '../store/store.ts';
+import type { Seen } from '../store/scope.ts';
+import type { Store } from '../store/store.ts';
 
 /** The last observation of an object, written or on its way to the store. */
 export interface Known {

@@ -1,6 +1,6 @@
 /** Makes observations, redacted and flagged, and counts them. */
 import type { ChangeFlags } from '../change.ts';
-import type { Observation, Seen } from '../store/store.ts';
+import type { Observation, Seen } from '../store/scope.ts';
 import type { ScannedManifest } from './manifest.ts';
 import type { Redact } from './redact.ts';
 import { ScanError } from './scan.ts';

@@ -4,7 +4,8 @@ import { redactEdits } from '../change/edits.ts';
 import type { Logger } from '../log.ts';
 import { isObject } from '../json.ts';
 import { parseJson } from '../parse.ts';
-import type { RecordedKind, Store, StoredState } from '../store/store.ts';
+import type { Store } from '../store/store.ts';
+import type { RecordedKind, StoredState } from '../store/stored.ts';
 import { parseName, type Discovery } from './discovery.ts';
 import type { Redact, Redactor } from './redact.ts';
 

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isSameInterest, unionOfInterests } from '../interest.ts';
 import { namespaceScopeFor } from '../namespaces.ts';
-import type { ScopeKey } from '../store/store.ts';
+import type { ScopeKey } from '../store/scope.ts';
 import { Informer, type InformerEnvironment } from './informer.ts';
 import { resourceName } from './resource-path.ts';
 import type { ScopeStatus } from './scope-status.ts';

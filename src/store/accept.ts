@@ -16,7 +16,7 @@ import {
 } from './observations.ts';
 import { bitsOf, Changes, queueOf } from './records.ts';
 import { Staging } from './staging.ts';
-import type { AcceptBatch, Accepted } from './store.ts';
+import type { AcceptBatch, Accepted } from './scope.ts';
 
 export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
 

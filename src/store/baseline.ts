@@ -3,7 +3,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { requireRow, query } from './query.ts';
 import { Kinds } from './records.ts';
-import type { Basis, HeldManifest, HeldQuery, ScopeKey, ScopeSpec, ScopeState, Seen } from './store.ts';
+import type { Basis, ScopeKey, ScopeSpec, ScopeState, Seen } from './scope.ts';
+import type { HeldManifest, HeldQuery } from './stored.ts';
 
 /** A scope, as needed to accept a batch. */
 export interface Scope {

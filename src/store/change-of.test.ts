@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { withParts } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 import { changeOf } from './change-of.ts';
-import type { ChangeRecord } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const record: ChangeRecord = {

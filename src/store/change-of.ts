@@ -1,8 +1,26 @@
 /** Turns records of the store into {@link Change}s: manifests and actors are parsed once, on first access. */
-import type { Actor, Change, Manifest } from '../change.ts';
+import type { Actor, Change, ChangeFlags, Gvk, Manifest } from '../change.ts';
 import { LazyChange } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
-import type { ChangeRecord } from './store.ts';
+
+/** What an implementation stores of a change; a {@link Change} is made from it lazily. */
+export interface ChangeRecord {
+  readonly id: number;
+  readonly action: Change['action'];
+  readonly gvk: Gvk;
+  readonly resource: string;
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly before: Uint8Array | null;
+  readonly after: Uint8Array | null;
+  /** JSON array of `Actor`. */
+  readonly actors: string;
+  readonly observedAt: number;
+  readonly flags: ChangeFlags;
+  /** JSON of its cluster if that is not the store's (see {@link Store.leaveCluster}). */
+  readonly cluster: string | undefined;
+}
 
 /** @param storeCluster the store's cluster, to which the change belongs unless the record says otherwise */
 export function changeOf(record: ChangeRecord, storeCluster: Change['cluster']): Change {

@@ -13,7 +13,8 @@ import type { Merging } from './merging.ts';
 import { query } from './query.ts';
 import { CHANGE_JOINS, groupOf } from './records.ts';
 import { BLOCKED, DEAD, PARKED, READY } from './schema.ts';
-import type { Batch, ChangeRecord, ClaimRequest } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { Batch, ClaimRequest } from './delivery.ts';
 
 /** A delivery as it leaves the worker. */
 export interface DeliveryRecord {

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
 import { DEAD } from './schema.ts';
-import type { Balance } from './store.ts';
+import type { Balance } from './looking-back.ts';
 
 export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'oldestPendingAt'>;
 

@@ -9,7 +9,8 @@ import type { Merging } from './merging.ts';
 import { query } from './query.ts';
 import { objectsCondition, objectsValues, CHANGE_JOINS } from './records.ts';
 import { DEAD, DONE } from './schema.ts';
-import type { ChangeRecord, DeadLetter, DeadLetterQuery } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { DeadLetter, DeadLetterQuery } from './looking-back.ts';
 
 export type DeadLetterRecord = Omit<DeadLetter, 'change'> & {
   readonly record: ChangeRecord;

@@ -14,7 +14,7 @@ import type { Merging } from './merging.ts';
 import { requireRow, query } from './query.ts';
 import { groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './store.ts';
+import type { Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
 import { StoreError } from './store-error.ts';
 
 interface DeadEnd {

@@ -1,7 +1,7 @@
 /** The edits that handlers made to a change before its branches: stored once for all of them, until the last is done. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
-import type { StoredEdits } from './store.ts';
+import type { StoredEdits } from './stored.ts';
 
 interface EditsRow {
   readonly id: number;

@@ -1,7 +1,7 @@
 /** The failures of a delivery, attempt by attempt. Written only when something fails. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
-import type { Failure } from './store.ts';
+import type { Failure } from './looking-back.ts';
 
 /** How one run of a chain failed. */
 export interface NewFailure extends Pick<Failure, 'outcome' | 'attempt' | 'handler' | 'error'> {

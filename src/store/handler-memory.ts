@@ -2,7 +2,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { requireRow, query } from './query.ts';
 import { Changes, groupOf, queueOf } from './records.ts';
-import type { StateWrites, StoredState } from './store.ts';
+import type { StateWrites } from './delivery.ts';
+import type { StoredState } from './stored.ts';
 
 /** Each handler's state as JSON. */
 export type StateRecords = readonly (readonly [handler: string, value: string])[];

@@ -15,7 +15,8 @@ import {
   type ChangeRow,
 } from './records.ts';
 import { DONE } from './schema.ts';
-import type { ChangeRecord, EndedQuery, HistoryQuery, Retention } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
 
 /** Changes that one prune step looks at, so that it does not block others for long; the next step continues from there. */
 const PRUNE_STEP = 500;

@@ -11,7 +11,7 @@ import { UNBLOCK, type ReportedRow } from './delivery-row.ts';
 import { query } from './query.ts';
 import { ACTIONS, CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, DEAD, DONE, READY } from './schema.ts';
-import type { ChangeRecord } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
 
 /** A change that has waited for less is not merged: a retry or a busy second is not overload. */
 const LATE_MS = 10_000;

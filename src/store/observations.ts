@@ -3,7 +3,7 @@
  * clone the whole buffer behind it, so the bytes are copied into one fresh buffer, which is then transferred.
  */
 import { bitsOf } from './records.ts';
-import type { Observation } from './store.ts';
+import type { Observation } from './scope.ts';
 
 export interface PackedObservations {
   /** {@link TEXTS} of each: key, uid, resourceVersion. */

@@ -19,25 +19,11 @@ import { Merging } from './merging.ts';
 import type { PackedObservations } from './observations.ts';
 import { Kinds } from './records.ts';
 import { MEMORY_KEPT_MS } from './store.ts';
-import type {
-  ChangeRecord,
-  ClaimRequest,
-  DeadLetterQuery,
-  Death,
-  End,
-  EndedQuery,
-  Forks,
-  GroupEnd,
-  HeldQuery,
-  HistoryQuery,
-  ParkRequest,
-  Retention,
-  ScopeSpec,
-  StateWrites,
-  StoredEdits,
-  StoredManifest,
-  StoredState,
-} from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { ClaimRequest, Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
+import type { DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
+import type { ScopeSpec } from './scope.ts';
+import type { HeldQuery, StoredEdits, StoredManifest, StoredState } from './stored.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { Trips, type TripRecord } from './trips.ts';
 

@@ -2,7 +2,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Change, ChangeFlags, Gvk } from '../change.ts';
 import { requireRow, query } from './query.ts';
-import type { ChangeRecord, ObjectsQuery, RecordedKind } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { ObjectsQuery } from './looking-back.ts';
+import type { RecordedKind } from './stored.ts';
 
 /** Stored as their index: only ever append. */
 export const ACTIONS: readonly Action[] = ['added', 'updated', 'deleted', 'timer'];

@@ -21,7 +21,9 @@ import {
   withPending,
 } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
-import { DEFAULT_RETENTION, type Delivery, type Store } from './store.ts';
+import type { Delivery } from './delivery.ts';
+import { DEFAULT_RETENTION } from './looking-back.ts';
+import type { Store } from './store.ts';
 
 async function temporaryFile(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-store-'));

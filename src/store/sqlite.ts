@@ -18,31 +18,22 @@ import type { StateRecords } from './handler-memory.ts';
 import type { Step } from './history.ts';
 import { buffersOf, packObservations } from './observations.ts';
 import type { Operations } from './operations.ts';
+import type { ChangeRecord } from './change-of.ts';
 import type {
-  AcceptBatch,
-  ChangeRecord,
   ClaimRequest,
   Claimed,
-  DeadLetter,
-  DeadLetterQuery,
   Death,
   Delivery,
   End,
-  EndedQuery,
   Forks,
   GroupEnd,
-  HeldQuery,
-  HistoryQuery,
-  Observation,
   ParkRequest,
-  Retention,
-  ScopeSpec,
   StateWrites,
-  StoredEdits,
-  StoredState,
-  StoredManifest,
-  Store,
-} from './store.ts';
+} from './delivery.ts';
+import type { DeadLetter, DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
+import type { AcceptBatch, Observation, ScopeSpec } from './scope.ts';
+import type { Store } from './store.ts';
+import type { HeldQuery, StoredEdits, StoredState, StoredManifest } from './stored.ts';
 import { damageIn, StoreError } from './store-error.ts';
 import type { SerializedError, Message, Request, WorkerOptions } from './worker.ts';
 

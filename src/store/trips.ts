@@ -4,7 +4,8 @@ import { Failures } from './failures.ts';
 import { query } from './query.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, GATHERED, PARKED, READY } from './schema.ts';
-import type { ChangeRecord, DeliveryTrip } from './store.ts';
+import type { ChangeRecord } from './change-of.ts';
+import type { DeliveryTrip } from './looking-back.ts';
 
 export interface TripRecord {
   readonly record: ChangeRecord;

@@ -7,7 +7,7 @@ import type { AttemptTrace, Tracer } from '../chain/observe.ts';
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import { resourceName } from '../source/resource-path.ts';
-import type { Delivery } from '../store/store.ts';
+import type { Delivery } from '../store/delivery.ts';
 import { Exporter, type ExporterOptions } from './exporter.ts';
 import { isSampled, newSpanId, traceIdOf, traceparentOf, tripIdOf, type Span } from './span.ts';
 

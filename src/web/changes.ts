@@ -6,7 +6,8 @@ import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
 import { remarksOf, writersOf } from '../remarks.ts';
-import type { HistoryQuery, Store } from '../store/store.ts';
+import type { HistoryQuery } from '../store/looking-back.ts';
+import type { Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { mapYielding } from './map-yielding.ts';
 

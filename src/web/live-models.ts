@@ -5,7 +5,7 @@ import type { LetterRow, LiveModel } from './page-model.ts';
 import type { PodQueries } from './pods/pod-queries.ts';
 import { PodTable } from './pods/pod-rows.ts';
 import type { ServiceView } from './service-view.ts';
-import type { DeadLetter } from '../store/store.ts';
+import type { DeadLetter } from '../store/looking-back.ts';
 
 /** How long what one viewer has fetched is fresh enough for the others. */
 const FRESH_MS = 1_000;

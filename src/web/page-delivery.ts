@@ -1,7 +1,7 @@
 /** What became of the changes: dead letters, waiting, delivered; and the state of the receivers. */
 import { html } from 'hono/html';
 import type { ReceiverState } from '../delivery/receiver.ts';
-import type { Balance } from '../store/store.ts';
+import type { Balance } from '../store/looking-back.ts';
 import { agoOf, timeOf, type Html } from './html.ts';
 import type { LetterRow, LiveModel } from './page-model.ts';
 import { visible } from './text.ts';

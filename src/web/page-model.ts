@@ -1,7 +1,7 @@
 /** What the page shows. Texts are unescaped: the page escapes them. */
 import type { ReceiverState } from '../delivery/receiver.ts';
 import type { Health } from '../health.ts';
-import type { Balance, DeadLetter } from '../store/store.ts';
+import type { Balance, DeadLetter } from '../store/looking-back.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
 import type { PodRows } from './pods/pod-rows.ts';
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import type { ParkRequest, Store } from '../store.ts';
+import type { ParkRequest } from '../delivery.ts';
+import type { Store } from '../store.ts';
 import {
   accept,
   assertBalanced,

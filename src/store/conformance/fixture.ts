@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import type { Change } from '../../change.ts';
-import type { AcceptBatch, Balance, Basis, Delivery, Observation, ScopeSpec, Store } from '../store.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Balance } from '../looking-back.ts';
+import type { AcceptBatch, Basis, Observation, ScopeSpec } from '../scope.ts';
+import type { Store } from '../store.ts';
 
 /** Provides the suite with stores of one implementation. */
 export interface StoreFixture {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { Change } from '../../change.ts';
-import { DEFAULT_RETENTION, type Retention, type Store } from '../store.ts';
+import { DEFAULT_RETENTION, type Retention } from '../looking-back.ts';
+import type { Store } from '../store.ts';
 import {
   accept,
   assertBalanced,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import type { Json } from '../../json.ts';
-import type { Delivery, Store } from '../store.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Store } from '../store.ts';
 import {
   accept,
   assertBalanced,

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { editsOf } from '../../change/edits.ts';
 import { withParts } from '../../change/lazy-change.ts';
-import type { Observation, Store } from '../store.ts';
+import type { Observation } from '../scope.ts';
+import type { Store } from '../store.ts';
 import {
   accept,
   assertBalanced,

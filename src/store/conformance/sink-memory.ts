@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import { DEFAULT_RETENTION, MEMORY_KEPT_MS } from '../store.ts';
+import { DEFAULT_RETENTION } from '../looking-back.ts';
+import { MEMORY_KEPT_MS } from '../store.ts';
 import { NOW, storeTest, type StoreFixture } from './fixture.ts';
 
 export function sinkMemory(fixture: StoreFixture): void {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
-import type { DeliveryTrip, Store } from '../store.ts';
+import type { DeliveryTrip } from '../looking-back.ts';
+import type { Store } from '../store.ts';
 import { accept, claim, claimOne, COMPLETED, NOW, seen, storeTest, withPending, type StoreFixture } from './fixture.ts';
 
 /** The trips of the store's first change, by chain. */

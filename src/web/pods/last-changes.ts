@@ -2,7 +2,8 @@
 import type { Change } from '../../change.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
 import { managersIn } from '../../remarks.ts';
-import type { RecordedKind, Store } from '../../store/store.ts';
+import type { Store } from '../../store/store.ts';
+import type { RecordedKind } from '../../store/stored.ts';
 import { toShownChange } from '../changes.ts';
 import { mapYielding } from '../map-yielding.ts';
 import type { Finding } from './findings.ts';

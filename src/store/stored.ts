@@ -1,0 +1,48 @@
+/** What is read from the store in pages, such as to look up or redact it. */
+import type { Gvk } from '../change.ts';
+
+/** A recorded kind under one version of its API. */
+export interface RecordedKind extends Gvk {
+  /** The plural in the URL. */
+  readonly resource: string;
+}
+
+/** A manifest to which baselines or changes refer. */
+export interface StoredManifest {
+  readonly id: number;
+  readonly kind: RecordedKind;
+  /** UTF-8 JSON. */
+  readonly body: Uint8Array;
+}
+
+/** Handlers' edits of a change, kept for branches (see `editsOf`), and the manifests they were made from. */
+export interface StoredEdits {
+  readonly id: number;
+  readonly kind: RecordedKind;
+  readonly text: string;
+  /** UTF-8 JSON. */
+  readonly manifests: readonly Uint8Array[];
+}
+
+/** The state that a stateful handler keeps for an object or a group. */
+export interface StoredState {
+  readonly handler: string;
+  readonly queue: string;
+  /** JSON. */
+  readonly text: string;
+}
+
+export interface HeldQuery {
+  readonly group: string;
+  readonly resource: string;
+  readonly namespace: string;
+  /** `""` to start with the first. */
+  readonly afterKey: string;
+  readonly limit: number;
+}
+
+export interface HeldManifest {
+  readonly key: string;
+  /** UTF-8 JSON. */
+  readonly body: Uint8Array<ArrayBuffer>;
+}
