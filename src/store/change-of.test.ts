@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withParts } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
-import { changeOf } from './change-of.ts';
-import type { ChangeRecord } from './change-of.ts';
+import { changeOf, type ChangeRecord } from './change-of.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const record: ChangeRecord = {
