@@ -1,7 +1,7 @@
 /** Calls to the thread that owns the database (see worker.ts), and its answers. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, toError } from '../errors.ts';
 import type { Call } from './engine.ts';
 import type { Operations } from './operations.ts';
 import { damageIn, StoreError } from './store-error.ts';
@@ -94,7 +94,28 @@ export class WorkerClient {
     const transfer = this.#transfer;
     this.#outbox = [];
     this.#transfer = [];
-    this.#worker.postMessage(calls satisfies Request, transfer);
+    try {
+      this.#worker.postMessage(calls satisfies Request, transfer);
+    } catch {
+      this.#worker.postMessage(this.#withoutUnsendable(calls) satisfies Request, transfer);
+    }
+  }
+
+  /** A handler of the user's own may have passed anything, such as a promise: only that call is refused. */
+  #withoutUnsendable(calls: readonly Call[]): Call[] {
+    return calls.filter(({ id, args }) => {
+      try {
+        structuredClone(args);
+        return true;
+      } catch (cause) {
+        const { message } = toError(cause);
+        this.#pending
+          .get(id)
+          ?.reject(new StoreError('STORE_REFUSED', `Cannot pass this to the store: ${message}`, { cause }));
+        this.#pending.delete(id);
+        return false;
+      }
+    });
   }
 
   #settle(message: Message): void {
