@@ -1,6 +1,6 @@
 /** When it is quiet: between two moments, at certain hours, on certain days. */
 import { z } from 'zod';
-import { toError } from '../../src/errors.ts';
+import { timeZone } from '../../src/config/fields.ts';
 
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const;
 const DAY_MINUTES = 24 * 60;
@@ -14,17 +14,6 @@ const moment = z.iso.datetime({
 
 const hours = z.string().refine((text) => minutesOf(text) !== undefined, {
   error: 'must be two different times of day such as "22:00-06:00"',
-});
-
-const timeZone = z.string().superRefine((name, context) => {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name }).format(0);
-  } catch (thrown) {
-    context.addIssue({
-      code: 'custom',
-      message: `must be a time zone such as "Europe/Zurich": ${toError(thrown).message}`,
-    });
-  }
 });
 
 /** The part of the options that says when. */

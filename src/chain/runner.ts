@@ -1,7 +1,7 @@
 /** Claims due deliveries of one chain from the store, runs them, and makes their ends durable. */
 import { waitAtMost, type Clock } from '../clock.ts';
 import type { ChainConfig } from '../config/config.ts';
-import { SECRET_ENV_NAMES } from '../config/schema.ts';
+import { SECRET_ENV_NAMES } from '../source/name-matcher.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { OFFLINE_ENRICHER } from '../enrich/enricher.ts';
 import { recordedEvidence, type Evidence } from '../enrich/evidence.ts';

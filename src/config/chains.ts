@@ -11,7 +11,7 @@ import { isTable } from './expand.ts';
 import { canonicalize } from './keys.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
-import type { BranchTable, ResourceTable } from './schema.ts';
+import type { BranchTable, ResourceTable } from './chain-schema.ts';
 import { resolveFallbacks, splitTable, toSinkOptions } from './sink-options.ts';
 
 interface SourceTable {

@@ -1,4 +1,4 @@
-/** Fields shared by the handlers' option schemas. */
+/** Fields shared by the schemas of the file and of the handlers' options. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
@@ -34,6 +34,17 @@ export function compilePatterns(sources: z.output<typeof patterns>, options: { i
     return compiled.some((regex) => regex.test(input));
   };
 }
+
+export const timeZone = z.string().superRefine((name, context) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name }).format(0);
+  } catch (thrown) {
+    context.addIssue({
+      code: 'custom',
+      message: `must be a time zone such as "Europe/Zurich": ${toError(thrown).message}`,
+    });
+  }
+});
 
 const SIZE_ERROR = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
 

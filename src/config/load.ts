@@ -6,6 +6,7 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
 import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
+import { SECRET_ENV_NAMES } from '../source/name-matcher.ts';
 import { DEFAULT_RETENTION } from '../store/looking-back.ts';
 import {
   checkChains,
@@ -23,10 +24,11 @@ import { durationMs } from './duration.ts';
 import { holdsCredentials } from './exposed-files.ts';
 import { bytesOf } from './fields.ts';
 import { misspeltSecrets } from './misspelt-secrets.ts';
+import { leaseName, namespace, namespaces } from './names.ts';
 import { oversizedIntegers } from './parse-toml.ts';
 import { pathText, problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type Finding, type NamedTool, type SourceFile } from './read.ts';
-import { configFile, leaseName, namespace, namespaces, SECRET_ENV_NAMES, type ConfigFile } from './schema.ts';
+import { configFile, type ConfigFile } from './schema.ts';
 import { labelSelector } from './selector.ts';
 import { stateLocation } from './state-location.ts';
 

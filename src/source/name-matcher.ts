@@ -1,5 +1,10 @@
 import { RE2JS } from 're2js';
 
+/** Names of environment variables that hold secrets; `[redact] envNames` adds to them. */
+export const SECRET_ENV_NAMES: readonly string[] = [
+  '(?i)passw|passphrase|([^a-z]|^|db)pass([^a-z]|$)|pwd|secret|token|credential|connection_?string|(api|access|private|signing|encryption|master|auth|account)[._-]?key',
+];
+
 /** How many names to cache. */
 const MAX_NAMES = 10_000;
 

@@ -1,8 +1,7 @@
 /** The less obvious places of secrets; for the plain ones see `redact.test.ts`. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { SECRET_ENV_NAMES } from '../config/schema.ts';
-import { nameMatcher } from './name-matcher.ts';
+import { nameMatcher, SECRET_ENV_NAMES } from './name-matcher.ts';
 import { createRedactor } from './redact.ts';
 
 const CANARY = 'hunter2-canary';

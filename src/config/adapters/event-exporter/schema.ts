@@ -1,6 +1,6 @@
 /** The schema of kubernetes-event-exporter's configuration, in the spelling of its newest builds; keys are read in any case. */
 import { z } from 'zod';
-import { exporterPrefix } from '../../schema.ts';
+import { exporterPrefix } from '../../web-schema.ts';
 
 /** YAML reads some words as numbers or booleans. */
 const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
