@@ -32,7 +32,7 @@ export function isScalar(value: Json | undefined): boolean {
 }
 
 /** An own field: `constructor` and `__proto__` are names like any other. */
-export function own(map: JsonObject, key: string): Json | undefined {
+export function own<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(map, key) ? map[key] : undefined;
 }
 

@@ -70,9 +70,7 @@ function involvedConditions(tests: Tests): readonly Condition[] {
       const test = matcherOf(`${table}[${key}]`, given);
       conditions.push((change, context) =>
         isEvent(change.gvk)
-          ? context
-              .involved(change)
-              .then((involved) => test(toList(own(involved?.[table] ?? {}, key) as string | undefined)))
+          ? context.involved(change).then((involved) => test(valuesIn(involved?.[table], key)))
           : test(toList(metadataValue(change, table, key))),
       );
     }
@@ -80,7 +78,7 @@ function involvedConditions(tests: Tests): readonly Condition[] {
   for (const [key, given] of Object.entries(tests.namespaceLabels ?? {})) {
     const test = matcherOf(`namespaceLabels[${key}]`, given);
     conditions.push((change, context) =>
-      context.namespaceOf(change).then((found) => test(toList(own(found?.labels ?? {}, key) as string | undefined))),
+      context.namespaceOf(change).then((found) => test(valuesIn(found?.labels, key))),
     );
   }
   for (const [name, part] of [
@@ -204,6 +202,11 @@ function metadataValue(change: Change, table: 'labels' | 'annotations', key: str
   const values = manifestOf(change)?.metadata[table] as Json | undefined;
   const value = isMap(values) ? own(values, key) : undefined;
   return typeof value === 'string' ? value : undefined;
+}
+
+/** @param table undefined if it could not be looked up */
+function valuesIn(table: Readonly<Record<string, string>> | undefined, key: string): readonly string[] {
+  return toList(table && own(table, key));
 }
 
 function toList(value: string | undefined): readonly string[] {
