@@ -1,6 +1,6 @@
 /** Several changes in one message, each named once. */
 import type { Change } from '../../src/change.ts';
-import { detailOf } from '../../src/template/headline.ts';
+import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
 import { verbOf } from './message.ts';
@@ -14,7 +14,6 @@ const TEXT_MAX = 38_000;
 const DETAIL_MAX = 150;
 /** The line ends, fences and count of a group's head. */
 const GROUP_OVERHEAD = 40;
-const AWAY = ' while nothing was watching';
 
 interface Group {
   readonly head: string;
@@ -48,7 +47,7 @@ export function digestOf(
   const where = clusterName === '' ? '' : ` in ${escapeText(clusterName)}`;
   return {
     text: [
-      `*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY : ''}`,
+      `*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY_SUFFIX : ''}`,
       ...groupsOf(changes, !areAllWhileAway),
     ].join('\n'),
   };
@@ -85,7 +84,7 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): readonly stri
 
 /** @param marksAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, marksAway: boolean): string {
-  const away = marksAway && change.flags.whileAway === true ? AWAY : '';
+  const away = marksAway && change.flags.whileAway === true ? AWAY_SUFFIX : '';
   const where = change.namespace === undefined ? '' : ` · ${escapeText(change.namespace)}`;
   return `*${verbOf(change)} ${escapeText(change.gvk.kind.toLowerCase())}*${away}${where}`;
 }

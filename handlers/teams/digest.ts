@@ -1,6 +1,6 @@
 /** Several changes on one card, each object named once. */
 import type { Change } from '../../src/change.ts';
-import { detailOf } from '../../src/template/headline.ts';
+import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
@@ -8,7 +8,6 @@ import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card }
 const MAX_DETAIL_CHARS = 150;
 /** A generous estimate of the card without its groups. */
 const FRAME_BYTES = 1_000;
-const AWAY = ' while nothing was watching';
 
 interface Group {
   readonly head: string;
@@ -36,7 +35,7 @@ export function countFitting(changes: readonly Change[]): number {
 export function digestOf(changes: readonly Change[], clusterName: string, insteadOf?: string): Card {
   const areAllWhileAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
-  const what = `${changes.length.toLocaleString('en')} changes${where}${areAllWhileAway ? AWAY : ''}`;
+  const what = `${changes.length.toLocaleString('en')} changes${where}${areAllWhileAway ? AWAY_SUFFIX : ''}`;
   const title = [what, fallbackNoteOf(insteadOf)].filter((part) => part !== '').join(' · ');
   const body = [...groupsOf(changes, !areAllWhileAway)].flatMap(({ head, names, details }) => [
     headLine(head, names.length + details.length),
@@ -62,7 +61,7 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): Iterable<Grou
 /** @param marksAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, marksAway: boolean): string {
   const { gvk, namespace, flags } = change;
-  const away = marksAway && flags.whileAway === true ? AWAY : '';
+  const away = marksAway && flags.whileAway === true ? AWAY_SUFFIX : '';
   return `${gvk.kind.toLowerCase()} ${eventOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 

@@ -17,6 +17,9 @@ export function headlineOf(change: Change): string {
   return diff === undefined ? what : `${what}: ${diff.headline}`;
 }
 
+/** What a digest adds to what is said of changes with the flag `whileAway`. */
+export const AWAY_SUFFIX = ' while nothing was watching';
+
 /** What a digest adds to the name of a change, if anything. Omits that it happened while away, which is said for all of them. */
 export function detailOf(change: Change): string {
   const { whileAway: _, ...flags } = change.flags;
