@@ -149,6 +149,11 @@ async function replay(store: Store, flags: Flags, given: readonly number[], io: 
   return EXIT.ok;
 }
 
+const REMEDIES = {
+  chain: 'restore it until they are delivered, or discard them',
+  handler: 'restore it, or use --force to send them through the chain as it is now',
+} as const;
+
 async function findObstacles(
   letters: readonly SelectedLetter[],
   flags: Flags,
@@ -159,8 +164,10 @@ async function findObstacles(
   const reasons = new Map<string, string>();
   for (const { id, chain, handler } of letters) {
     if (reasons.has(`${chain} ${handler}`)) continue;
-    const reason = findObstacle({ chain, handler }, config, flags.force === true);
-    if (reason !== undefined) reasons.set(`${chain} ${handler}`, `Cannot replay ${id}: ${reason}`);
+    const gone = removedIn(config.chains, { chain, handler });
+    if (gone === undefined || (gone.part === 'handler' && flags.force === true)) continue;
+    const why = `${config.file} has no ${gone.what} any more; ${REMEDIES[gone.part]}`;
+    reasons.set(`${chain} ${handler}`, `Cannot replay ${id}: ${why}`);
   }
   return [...reasons.values()];
 }
@@ -176,18 +183,6 @@ async function readConfig(flags: Flags, io: CommandIo): Promise<Config | undefin
       'A replay needs the configuration, to check that the chain and the handler still exist; --force replays without it';
     throw new ConfigError([...thrown.problems, why], { cause: thrown });
   }
-}
-
-function findObstacle(
-  { chain, handler }: { readonly chain: string; readonly handler: string },
-  config: Config,
-  isForced: boolean,
-): string | undefined {
-  const gone = removedIn(config.chains, { chain, handler });
-  if (gone === 'chain')
-    return `${config.file} has no chain "${chain}" any more; restore it until they are delivered, or discard them`;
-  if (isForced || gone === undefined) return undefined;
-  return `${config.file} has no handler ${handler} any more; restore it, or use --force to send them through the chain as it is now`;
 }
 
 async function discard(store: Store, flags: Flags, given: readonly number[], io: CommandIo): Promise<number> {

@@ -10,17 +10,24 @@ export function findChain(chains: readonly ChainConfig[], name: string): ChainCo
   return undefined;
 }
 
+export interface Removed {
+  readonly part: 'chain' | 'handler';
+  /** For people: `chain "ops"`. */
+  readonly what: string;
+}
+
 /**
- * Which part of a dead letter's place has left the configuration. If replayed anyway, the letter would wait for its chain, or run
+ * What of a dead letter's place has left the configuration, if anything. If replayed anyway, the letter would wait for its chain, or run
  * through the chain without its handler and count as delivered.
  */
 export function removedIn(
   chains: readonly ChainConfig[],
   { chain, handler }: { readonly chain: string; readonly handler: string },
-): 'chain' | 'handler' | undefined {
+): Removed | undefined {
   const now = findChain(chains, chain);
-  if (now === undefined) return 'chain';
-  return now.handlers.some(({ id }) => id === handler) ? undefined : 'handler';
+  if (now === undefined) return { part: 'chain', what: `chain "${chain}"` };
+  if (now.handlers.some(({ id }) => id === handler)) return undefined;
+  return { part: 'handler', what: `handler ${handler}` };
 }
 
 /** All handlers, a chain's own before those of its branches. */

@@ -79,9 +79,8 @@ async function findObstacle(letterIds: readonly number[], store: Store, config: 
   for (const id of letterIds) {
     const letter = await store.deadLetterOf(id);
     const gone = letter === undefined ? undefined : removedIn(config.chains, letter);
-    if (letter === undefined || gone === undefined) continue;
-    const what = gone === 'chain' ? `chain "${letter.chain}"` : `handler ${letter.handler}`;
-    return `Cannot replay ${id}: the configuration has no ${what} any more; bring it back, or discard`;
+    if (gone === undefined) continue;
+    return `Cannot replay ${id}: the configuration has no ${gone.what} any more; restore it, or discard`;
   }
   return undefined;
 }
