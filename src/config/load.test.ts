@@ -9,7 +9,8 @@ import { codeOf, ConfigError } from '../errors.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from './config.ts';
 import { duration } from './duration.ts';
 import { patterns } from './fields.ts';
-import { loadConfig, type Overrides } from './load.ts';
+import { loadConfig } from './load.ts';
+import type { Overrides } from './overrides.ts';
 import { watchRequests } from '../watch-requests.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
