@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { delimiter, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
 import { defineSink, defineTransform, type HandlerDefinition } from '../chain/handler.ts';
@@ -194,6 +194,16 @@ describe('loadConfig()', async () => {
       { kind: '*', path: 'metadata.annotations.key' },
     ]);
     assert.equal(own.redact.envNames.at(-1), '^LICENSE$');
+  });
+
+  test('ignores an empty entry of a list of kubeconfigs, as kubectl does', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'config.toml');
+    await writeFile(file, '[cluster]\nkubeconfig = "${LIST}"\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n');
+    const list = ['', 'dev', join(folder, 'prod'), ''].join(delimiter);
+    const { cluster } = await loadConfig(file, { env: { ...ENV, LIST: list }, loadHandler });
+    assert.equal(cluster.kubeconfig, [join(folder, 'dev'), join(folder, 'prod')].join(delimiter));
   });
 
   test('warns of redaction rules for a misspelt kind', async (t) => {

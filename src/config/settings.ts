@@ -53,11 +53,12 @@ export function settingsOf(
 type Table<K extends keyof ConfigFile> = NonNullable<ConfigFile[K]>;
 
 function clusterOf(table: Table<'cluster'>, folder: string, overrides: Overrides): Config['cluster'] {
-  const kubeconfig = table.kubeconfig?.split(delimiter).map((path) => resolve(folder, path));
+  const paths = table.kubeconfig?.split(delimiter).filter((path) => path !== '');
+  const kubeconfig = paths?.map((path) => resolve(folder, path)).join(delimiter);
   // A flag wins over the file.
   const chosen = overrides.kubeconfig !== undefined || overrides.context !== undefined;
   return {
-    kubeconfig: overrides.kubeconfig ?? kubeconfig?.join(delimiter),
+    kubeconfig: overrides.kubeconfig ?? kubeconfig,
     context: overrides.context ?? table.context,
     name: table.name,
     direct: table.server === undefined || chosen ? undefined : directAccess(table, table.server, folder),
