@@ -134,7 +134,7 @@ const chainName = z
   .describe('Part of what is stored, so do not change it.');
 
 const BRANCHES =
-  'Each gets what passed the handlers, side by side. `retry`, `concurrency` and `deadLetters` are inherited unless given.';
+  'Each gets what passed the handlers, side by side. `retry`, `concurrency`, `coalesce` and `deadLetters` are inherited unless given.';
 
 /** What a chain and its branches have in common. */
 export interface BranchTable extends z.output<z.ZodObject<typeof workFields>> {

@@ -198,8 +198,8 @@ const redact = z
   );
 
 /**
- * A configuration file. `resource`, `handler` and `branch` at its top form the chain `default`; `concurrency`, `retry` and
- * `deadLetters` there are for every chain without its own.
+ * A configuration file. `resource`, `handler` and `branch` at its top form the chain `default`; `concurrency`, `retry`,
+ * `coalesce` and `deadLetters` there are for every chain without its own.
  */
 export const configFile = z.strictObject({
   cluster,
