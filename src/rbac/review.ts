@@ -89,16 +89,20 @@ async function postReview<T>(api: ApiClient, resource: string, spec: object, sch
 /** `get, list secrets`, once per resource: the verbs that no grant needs. */
 function excessOf(rules: readonly ResourceRule[], needed: readonly Grant[]): readonly string[] {
   const verbs = new Map<string, Set<string>>();
-  for (const { apiGroups, resources, resourceNames, verbs: granted } of rules) {
-    for (const group of apiGroups ?? []) {
-      for (const resource of resources ?? []) {
-        const what = resourceTitle({ group, resource, name: resourceNames?.join(' ') || undefined });
-        const more = granted.filter((verb) => !isNeeded({ group, resource, names: resourceNames ?? [], verb }, needed));
-        if (more.length > 0) verbs.set(what, new Set([...(verbs.get(what) ?? []), ...more]));
-      }
-    }
+  for (const permission of rules.flatMap(permissionsIn)) {
+    if (isNeeded(permission, needed)) continue;
+    const what = resourceTitle({ ...permission, name: permission.names.join(' ') || undefined });
+    verbs.set(what, (verbs.get(what) ?? new Set()).add(permission.verb));
   }
   return [...verbs].map(([what, more]) => `${[...more].join(', ')} ${what}`);
+}
+
+function permissionsIn({ apiGroups, resources, resourceNames, verbs }: ResourceRule): readonly Permission[] {
+  return (apiGroups ?? []).flatMap((group) =>
+    (resources ?? []).flatMap((resource) =>
+      verbs.map((verb) => ({ group, resource, names: resourceNames ?? [], verb })),
+    ),
+  );
 }
 
 interface Permission {
