@@ -1,4 +1,5 @@
 /** The service's own log: a constant message plus fields, to stderr. The level says who must act. */
+import { inspect } from 'node:util';
 import { createLogger as createWinstonLogger, format, transports, type Logger } from 'winston';
 
 export type { Logger };
@@ -78,7 +79,7 @@ export function createLogger(options: LogOptions): Logger {
   });
   // Characters that JSON does not escape can still affect a terminal; escaped, the value is the same.
   const json = format.combine(
-    format.json(),
+    format.json({ replacer: loggable }),
     format.printf((info) => printable(String(info[WRITTEN]))),
   );
   return createWinstonLogger({
@@ -122,7 +123,23 @@ function formatFields(fields: Readonly<Record<string, unknown>>): string {
     .join('');
 }
 
-function formatValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value));
+function formatValue(field: unknown): string {
+  const value = loggable('', field);
+  const text = typeof value === 'string' ? value : jsonOf(value);
   return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(printable(text));
+}
+
+/** JSON would show an error as `{}`, and refuses a BigInt. */
+function loggable(_name: string, value: unknown): unknown {
+  if (value instanceof Error) return value.message;
+  return typeof value === 'bigint' ? String(value) : value;
+}
+
+/** What contains itself, such as a request of a user's own handler, is shown as Node does. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value, loggable) ?? String(value);
+  } catch {
+    return inspect(value, { breakLength: Infinity });
+  }
 }
