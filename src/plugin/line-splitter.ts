@@ -46,7 +46,6 @@ export class LineSplitter {
 
   #finish(): void {
     if (!this.#isTooLong) this.#options.onLine(this.#text());
-    else this.#text();
     this.#isTooLong = false;
   }
 
