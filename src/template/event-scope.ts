@@ -29,7 +29,7 @@ export const EVENT_FIELDS = {
 } as const;
 
 /** Undefined if the change is not about an Event. */
-export function eventScope(change: Change): object | undefined {
+export function eventScope(change: Change): Readonly<Record<string, unknown>> | undefined {
   const event = isEvent(change.gvk) ? manifestOf(change) : undefined;
   if (event === undefined) return undefined;
   const manifest = event as JsonObject;

@@ -10,7 +10,7 @@ import { eventScope } from './event-scope.ts';
  */
 export function headlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
-  const event = eventScope(change) as Readonly<Record<string, unknown>> | undefined;
+  const event = eventScope(change);
   if (event !== undefined) return eventHeadline(event);
   const what = `${change.gvk.kind.toLowerCase()} ${change.key} ${change.action}`;
   const { diff } = change.notes;
