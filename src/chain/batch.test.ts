@@ -142,6 +142,24 @@ describe('a batch', () => {
     await assertAllDone(chain, 1_005);
   });
 
+  test(
+    'holds one change if the sink does not say how many fit, such as in an async function',
+    { timeout: 20_000 },
+    async (t) => {
+      for (const answer of [Promise.resolve(2), NaN, '2'] as unknown as number[]) {
+        const told: number[] = [];
+        const deliverMany = (changes: readonly Change[]) => Promise.resolve(void told.push(changes.length));
+        const definition = sink('slack', (change) => deliverMany([change]), { deliverMany, fits: () => answer });
+        const chain = await startTestChain(t, { handlers: [definition], awayFrom: 2 });
+        await chain.missed('shop/a', 'shop/b', 'shop/c');
+        for (let n = 0; n < 3; n++) await chain.advance(10_000);
+        assert.deepEqual(told, [1, 1, 1]);
+        await assertAllDone(chain, 3);
+        assert.match(String(chain.logged.find(({ level }) => level === 'error')?.['error']), /fits\(\) returned/);
+      }
+    },
+  );
+
   test('that fails is retried whole, under the same key, without changes that came meanwhile', async (t) => {
     const { told, failures, definition } = channel();
     const chain = await startTestChain(t, { handlers: [definition], digest: many });

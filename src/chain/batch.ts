@@ -21,6 +21,7 @@ import type { Persistence } from './persistence.ts';
 import { runOnce, type RunResult, type RetryOptions } from './retry.ts';
 import { setBatchAside } from './set-aside.ts';
 import { CallContext, type SinkStep } from './step.ts';
+import { checkedCount } from './verdict.ts';
 
 /** What a batch needs of its chain. */
 export interface BatchWork {
@@ -80,7 +81,7 @@ export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
 function countFitting(changes: readonly Change[], { id, instance }: SinkStep, { log }: BatchWork): number {
   if (instance.deliverMany === undefined) return 1;
   try {
-    return Math.max(1, instance.fits?.(changes) ?? changes.length);
+    return checkedCount(instance.fits?.(changes) ?? changes.length);
   } catch (thrown) {
     log.error('Handler failed to say how many changes fit into a message', {
       handler: id,

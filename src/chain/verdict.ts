@@ -44,6 +44,13 @@ export function checkedGroup(answer: unknown): string | Halt {
   throw new Error(`it returned no group: expected a string or halt(reason), ${LIKELY_CAUSE}`);
 }
 
+/** How many changes fit into a message: at least one. @throws Error if it is not a number */
+export function checkedCount(answer: unknown): number {
+  if (typeof answer === 'number' && !Number.isNaN(answer)) return Math.max(1, answer);
+  const found = answer instanceof Promise ? 'a promise' : String(answer);
+  throw new Error(`fits() returned ${found}, expected a number: it cannot wait`);
+}
+
 /** The state as the store will return it. @throws Error if it cannot be stored, as the chain would wait for the store forever */
 function checkedState(state: unknown): Json | null {
   const text = JSON.stringify(state) as string | undefined;
