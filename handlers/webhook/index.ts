@@ -1,8 +1,8 @@
-import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
+import { defineSink, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import { compilePatterns } from '../../src/config/fields.ts';
 import { excerptOf } from '../../src/delivery/classify.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
-import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
+import type { Receiver, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { options, type Options } from './options.ts';
@@ -46,19 +46,7 @@ export default defineSink({
   ],
   deadlineMs,
   create(options, environment) {
-    const url = new URL(options.url);
-    const signingSecrets = [options.secret ?? []].flat();
-    const secrets = secretsIn(options.headers);
-    const receiver = environment.receivers.receiver({
-      ...receiverOptions(options),
-      name: environment.id,
-      url,
-      signingSecrets,
-      secrets,
-      ...(options.accepted === undefined
-        ? { needsBody: options.verdict }
-        : { accept: checkAccepted(options.accepted, `${environment.id} (${url.host})`) }),
-    });
+    const receiver = openReceiver(options, environment);
     const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;
       const headers = traceparent === undefined ? request.headers : { traceparent, ...request.headers };
@@ -70,7 +58,7 @@ export default defineSink({
     const life = { stop: () => receiver.close() };
     if (options.verdict) {
       const verdictRequestOf = compileVerdictRequest(options);
-      const parseResponse = responseParser(scrubberOf(url, [...secrets, ...signingSecrets]));
+      const parseResponse = responseParser(options);
       return {
         ...life,
         async deliver(change, context) {
@@ -99,6 +87,24 @@ export default defineSink({
   },
 });
 
+function openReceiver(options: Options, { id, receivers }: HandlerEnvironment): Receiver {
+  const url = new URL(options.url);
+  return receivers.receiver({
+    ...receiverOptions(options),
+    name: id,
+    url,
+    signingSecrets: signingSecretsOf(options),
+    secrets: secretsIn(options.headers),
+    ...(options.accepted === undefined
+      ? { needsBody: options.verdict }
+      : { accept: checkAccepted(options.accepted, `${id} (${url.host})`) }),
+  });
+}
+
+function signingSecretsOf({ secret }: Options): readonly string[] {
+  return [secret ?? []].flat();
+}
+
 /** Checks the body of a 2xx answer. A refusal may be temporary, such as one for the rate, so it is only a failed attempt. */
 function checkAccepted(
   expected: NonNullable<Options['accepted']>,
@@ -118,7 +124,8 @@ function previewOf({ method, body }: Request): string {
 }
 
 /** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
-function responseParser(scrub: (text: string) => string): (body: string) => Answer {
+function responseParser(options: Options): (body: string) => Answer {
+  const scrub = scrubberOf(new URL(options.url), [...secretsIn(options.headers), ...signingSecretsOf(options)]);
   const read = (body: string): Answer => {
     try {
       return parseAnswer(body);
