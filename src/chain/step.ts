@@ -19,7 +19,7 @@ import type { Logger } from '../log.ts';
 import { ownGetters } from '../change/own-getters.ts';
 import type { Store } from '../store/store.ts';
 import type { Call } from './deadline.ts';
-import { checkedInstance } from './verdict.ts';
+import { checkedInstance, checkNumbers } from './verdict.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
 const SINK_DEADLINE_MS = 30_000;
@@ -78,6 +78,9 @@ function buildStep(
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
+    checkNumbers({ deadlineMs });
+    if (window !== undefined)
+      checkNumbers({ 'batch.windowMs': window.windowMs, 'batch.over': window.over, 'batch.max': window.max });
     const instance = checkedInstance(definition.create(options, handlerEnvironment), 'deliver');
     return { id, need, type: 'sink', deadlineMs, window, fallback, instance };
   }
@@ -86,6 +89,7 @@ function buildStep(
     return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
+  checkNumbers({ deadlineMs });
   const holdsWakeUps = definition.holdsWakeUps === true;
   const instance = checkedInstance(definition.create(options, handlerEnvironment), 'handle');
   return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance };

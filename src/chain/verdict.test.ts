@@ -91,6 +91,18 @@ describe('the return value of a handler', () => {
     });
   }
 
+  for (const [part, made] of [
+    ['batch.windowMs', { batch: () => ({ windowMs: '5s', over: 0, max: 10 }) }],
+    ['batch.over', { batch: () => ({ windowMs: 5_000, max: 10 }) }],
+    ['deadlineMs', { deadlineMs: () => NaN }],
+  ] as const) {
+    test(`no number as ${part} prevents the start`, async (t) => {
+      const definition = defineSink({ ...sink('own', async () => {}), ...made } as never);
+      const problem = new RegExp(`own .*cannot be used: its ${part} must be a number: current value is`);
+      await assert.rejects(startTestChain(t, { handlers: [definition] }), problem);
+    });
+  }
+
   test('a halt without a reason still halts, from any kind of handler', { timeout: 20_000 }, async (t) => {
     for (const reason of [undefined, new Error('none'), { code: 1 }] as unknown as string[]) {
       for (const definition of [

@@ -32,6 +32,15 @@ export function checkedInstance<T extends HandlerLife>(instance: T, method: 'han
   throw new Error(`its create() returned nothing that has ${method}(), expected { ${method}(change, context) }`);
 }
 
+/** What `deadlineMs` and `batch` made of the options. @throws Error that names what is no number, with which a change waits forever */
+export function checkNumbers(values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === 'number' && !Number.isNaN(value)) continue;
+    const found = typeof value === 'string' ? JSON.stringify(value) : String(value);
+    throw new Error(`its ${name} must be a number: current value is ${found}`);
+  }
+}
+
 /** A sink passes on what it was given unless it returns a verdict; anything else is ignored, as it has delivered. */
 export function sinkVerdict(answer: unknown, change: Change): Change | Halt {
   return isHalt(answer) || isChange(answer) ? checkedVerdict(answer) : change;
