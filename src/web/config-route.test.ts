@@ -31,7 +31,7 @@ name = "webhook"
 url = "https://hooks.example/s3cret-4"
 headers = { authorization = "s3cret-5" }
 digest = { window = "1m", over = 5 }
-layout = { text = "\${PASSWORD}" }
+layout = { text = "\${PASSWORD}", none = "\${UNUSED}" }
 [[handler]]
 name = "webhook"
 id = "template"
@@ -43,12 +43,13 @@ command = ["./page-me", "shop", "--token=s3cret-8", "https://me:s3cret-9@pager.e
 env = { DB_PWD = "s3cret-7" }
 `,
   );
-  const config = await loadConfig(file, { env: { PASSWORD: 's3cret-6' }, loadHandler });
+  const config = await loadConfig(file, { env: { PASSWORD: 's3cret-6', UNUSED: '' }, loadHandler });
   const text = JSON.stringify(configDocument(config));
   assert.doesNotMatch(text, /s3cret/);
   for (const shown of [
     'api.example:6443',
     '"namespaces":["shop"]',
+    '"labelSelector":""',
     '"name":"webhook"',
     '"retries":3',
     '"./page-me","shop"',

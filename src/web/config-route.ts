@@ -71,7 +71,7 @@ function handlerDocument({ id, definition, options, digest, fallback }: HandlerC
 /** A copy without values that are secret by their key, their origin, or their own text. */
 function createHider(outside: ReadonlySet<string>, redacted: (text: string) => string): (value: unknown) => unknown {
   const hide = (value: unknown): unknown => {
-    if (typeof value === 'string') return outside.has(value) ? HIDDEN : redacted(value);
+    if (typeof value === 'string') return value !== '' && outside.has(value) ? HIDDEN : redacted(value);
     if (Array.isArray(value))
       return value.map((inner, n) => (isOptionValue(inner, value[n - 1]) ? HIDDEN : hide(inner)));
     if (typeof value !== 'object' || value === null) return value;
