@@ -18,6 +18,12 @@ export function apiVersionOf({ group, version }: Pick<Gvk, 'group' | 'version'>)
   return group === '' ? version : `${group}/${version}`;
 }
 
+/** The group and the version of an `apiVersion`. */
+export function groupVersionOf(apiVersion: string): Pick<Gvk, 'group' | 'version'> {
+  const [version = '', group = ''] = apiVersion.split('/').toReversed();
+  return { group, version };
+}
+
 /** Group, version, resource (the plural in the URL). */
 export interface Gvr {
   readonly group: string;

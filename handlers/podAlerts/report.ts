@@ -1,5 +1,5 @@
 /** From the decision to the message: mutes, findings, the note. */
-import { keyOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
+import { groupVersionOf, keyOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { Json } from '../../src/json.ts';
@@ -120,7 +120,9 @@ async function findMute(
   if (configured !== undefined) return configured;
   const resource = RESOURCES[owner.kind];
   const workload =
-    resource === undefined ? undefined : await evidence.held(groupOfVersion(owner.apiVersion), resource, keyOf(owner));
+    resource === undefined
+      ? undefined
+      : await evidence.held(groupVersionOf(owner.apiVersion).group, resource, keyOf(owner));
   return mutedBy([manifest, workload], now) ?? (await deadNode(alert, owner, evidence));
 }
 
@@ -145,7 +147,3 @@ const RESOURCES: Readonly<Record<string, string>> = {
   DeploymentConfig: 'deploymentconfigs',
   Rollout: 'rollouts',
 };
-
-function groupOfVersion(apiVersion: string): string {
-  return apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
-}

@@ -1,5 +1,5 @@
 /** Watch events as people record them: one per line, or concatenated as kubectl prints them. */
-import { keyOf } from '../change.ts';
+import { groupVersionOf, keyOf } from '../change.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { skipSpace, skipValue, textOf, walkObject } from '../source/scan.ts';
 
@@ -69,12 +69,10 @@ function recordedEvent(bytes: Buffer, at: string): RecordedEvent | undefined {
     throw new Error('its apiVersion, kind or metadata.name is missing or not a string');
   if (!isText(uid) || !isText(resourceVersion))
     throw new Error(`${kind} ${name}: its metadata.uid or resourceVersion is missing or not a string`);
-  const [version = '', group = ''] = apiVersion.split('/').toReversed();
   return {
     at,
     type,
-    group,
-    version,
+    ...groupVersionOf(apiVersion),
     kind,
     key: keyOf({ namespace: isText(namespace) ? namespace : undefined, name }),
     body: objectIn(bytes),

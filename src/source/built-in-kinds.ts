@@ -1,4 +1,5 @@
 /** The kinds of Kubernetes itself under their names in roles, for use without a cluster. */
+import { groupVersionOf } from '../change.ts';
 import { resolveIn, type Resolution } from './discovery.ts';
 import type { Resource } from './source.ts';
 
@@ -51,10 +52,8 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
 };
 
 export const BUILT_IN_KINDS: readonly Resource[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
-  const [version = '', group = ''] = apiVersion.split('/').toReversed();
   return rows.map(([resource, kind, shortNames = '', scope]) => ({
-    group,
-    version,
+    ...groupVersionOf(apiVersion),
     resource,
     kind,
     namespaced: scope === undefined,

@@ -1,5 +1,5 @@
 /** Changes for tests of handlers, made from manifests and deep-frozen: a handler that mutates one throws. */
-import { keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
+import { groupVersionOf, keyOf, type Actor, type Change, type ChangeFlags, type Manifest } from '../change.ts';
 import { pluralOf } from '../kind-names.ts';
 
 export interface ChangeParts {
@@ -20,7 +20,7 @@ export function changeOf(parts: ChangeParts): Change {
   const { before, after, timer = false, by = [], flags = {}, observedAt = 1_795_218_123_000 } = parts;
   const manifest = (after ?? before) as Manifest | undefined;
   if (manifest?.kind === undefined) throw new Error('A change needs a manifest with its kind');
-  const [version = '', group = ''] = (manifest.apiVersion ?? 'v1').split('/').toReversed();
+  const { group, version } = groupVersionOf(manifest.apiVersion ?? 'v1');
   const { name, namespace, uid = 'uid-1', resourceVersion = '1' } = manifest.metadata;
   return deepFrozen({
     id: 1,

@@ -1,5 +1,5 @@
 /** The kinds that the embedded API server serves. */
-import { apiVersionOf } from '../../change.ts';
+import { apiVersionOf, groupVersionOf } from '../../change.ts';
 import type { Resource } from '../../source/source.ts';
 
 /** A kind to serve. Only the first five fields are required. */
@@ -105,9 +105,9 @@ const words = (text: string): string[] => text.split(' ').filter((word) => word 
 
 /** The built-in kinds, one version each. */
 const BUILT_IN_TYPES: readonly ServedType[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
-  const [group, version] = apiVersion.includes('/') ? apiVersion.split('/', 2) : ['', apiVersion];
+  const groupVersion = groupVersionOf(apiVersion);
   return rows.map(([resource, kind, shortNames = '', scope, subresources = 'status']) => {
-    const type = { group: group ?? '', version: version ?? '', resource, kind, namespaced: scope !== 'cluster' };
+    const type = { ...groupVersion, resource, kind, namespaced: scope !== 'cluster' };
     return served({ ...type, shortNames: words(shortNames), subresources: words(subresources) }, false);
   });
 });
