@@ -6,7 +6,8 @@ import { ownGetters } from '../../src/change/own-getters.ts';
 import { managersOf } from './actors.ts';
 import type { FieldChange } from './field-change.ts';
 import type { FieldRules } from './fields.ts';
-import { byImportance, headlineOf } from './headline.ts';
+import { headlineOf } from './headline.ts';
+import { byImportance } from './importance.ts';
 import { patchOf } from './patch.ts';
 import { unifiedOf } from './unified.ts';
 
