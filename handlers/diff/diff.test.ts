@@ -129,8 +129,28 @@ describe('diff', () => {
     };
     assert.match(
       noteOn(crd('old', 'string'), crd('new', 'integer')).headline,
-      /^v1 schema\.openAPIV3Schema\.properties\.size\.type string -> integer, .*, \+3 more$/,
+      /^v1 size\.type string -> integer, .*, \+3 more$/,
     );
+  });
+
+  test('a headline names a field of a schema by its own path', () => {
+    const crd = (schema: Json) =>
+      named({ spec: { versions: [{ name: 'v1', schema: { openAPIV3Schema: { properties: { spec: schema } } } }] } });
+    const headline = (before: Json, after: Json) => noteOn(crd(before), crd(after)).headline;
+    const size = (type: string): Json => ({ properties: { size: { type } }, required: ['size'] });
+    assert.equal(headline(size('string'), size('integer')), 'v1 spec.size.type string -> integer');
+    assert.equal(headline({ required: ['a'] }, { required: ['a', 'b'] }), 'v1 spec.required[1] (none) -> b');
+    const nested = (type: string): Json => ({ properties: { properties: { type } } });
+    assert.equal(headline(nested('string'), nested('object')), 'v1 spec.properties.type string -> object');
+    assert.equal(headline({}, { properties: {} }), 'v1 spec.properties (none) -> {}');
+  });
+
+  test('a headline keeps both ends of a long path', () => {
+    const values = (before: string) =>
+      named({
+        spec: { values: { a: { long: { path: Object.fromEntries([[`to-${'x'.repeat(60)}-limit`, before]]) } } } },
+      });
+    assert.match(noteOn(values('1'), values('2')).headline, /^values\.a\.long\.path.*…x+-limit"?\]? 1 -> 2$/);
   });
 
   test('a single-line file is shown as a value, with its trailing newline', () => {

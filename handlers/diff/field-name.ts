@@ -11,6 +11,7 @@ export function nameOf(field: FieldChange): string {
   if (isImage(field)) return `image ${item(-2)}`;
   if (isContainer(field)) return `container ${item(-1)}`;
   if (steps.at(-1) === 'value' && typeof steps.at(-2) === 'object' && steps.at(-3) === 'env') return `env ${item(-2)}`;
+  if (steps.slice(0, -1).includes(SCHEMA)) return nameInSchema(steps);
   const last = steps.findLastIndex((step) => typeof step === 'object');
   // A bare number names nothing: `0 from`.
   if (last > 0 && last < steps.length - 1 && !/^\d+$/.test(item(last))) {
@@ -19,6 +20,21 @@ export function nameOf(field: FieldChange): string {
   }
   if (last > 0) return formatPath(steps.slice(last - 1));
   return formatPath(steps.slice(OBVIOUS.find((start) => isBegunBy(steps, start))?.length ?? 0));
+}
+
+const SCHEMA = 'openAPIV3Schema';
+
+/** A field of a CRD's schema by its own path, without the schema's words around each step: `v1 spec.size.type`. */
+function nameInSchema(steps: readonly Step[]): string {
+  const start = steps.indexOf(SCHEMA);
+  const path: Step[] = [];
+  for (let i = start + 1; i < steps.length; i++) {
+    // Whatever follows is a field's name, even if it is `properties` again.
+    if (steps[i] === 'properties' && i < steps.length - 1) i++;
+    path.push(steps[i] as Step);
+  }
+  const version = steps.slice(0, start).find((step) => typeof step === 'object');
+  return [...(version === undefined ? [] : [version.item]), formatPath(path)].join(' ');
 }
 
 /** Its name where another field has the same short one: `containers[web].env[LOG_LEVEL].value`. */

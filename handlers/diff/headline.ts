@@ -1,7 +1,7 @@
 /** A change in one line. */
 import type { FieldChange } from './field-change.ts';
 import { fromFirstItem, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
-import { cut, formatValues, isShort } from './text.ts';
+import { cutMiddle, formatValues, isShort } from './text.ts';
 
 /** Changes named in the headline; the rest are counted. */
 const MAX_NAMED = 3;
@@ -25,7 +25,7 @@ export function headlineOf(fields: readonly FieldChange[]): string {
 
 function phrase(field: FieldChange, fullName: string): string {
   if (isTerminating(field)) return 'terminating';
-  const name = cut(fullName, NAME_WIDTH);
+  const name = cutMiddle(fullName, NAME_WIDTH);
   if (field.op === 'reorder') return `${name} reordered`;
   const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
   // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.

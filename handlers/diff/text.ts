@@ -192,3 +192,10 @@ export function cut(text: string, room: number): string {
   if (text.length <= room) return printable(text);
   return `${printable(beginningOf(text, Math.max(0, room - 1)))}…`;
 }
+
+/** The same, but with `…` in its middle: the end of a path says more. */
+export function cutMiddle(text: string, room: number): string {
+  if (text.length <= room) return printable(text);
+  const end = Math.floor((room - 1) * 0.6);
+  return cut(text, room - end) + printable(text.slice(-end).replace(/^[\uDC00-\uDFFF]/, ''));
+}
