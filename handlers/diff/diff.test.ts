@@ -145,6 +145,27 @@ describe('diff', () => {
     assert.equal(headline({}, { properties: {} }), 'v1 spec.properties (none) -> {}');
   });
 
+  test('a headline shows where two long words differ', () => {
+    const spec = (key: string, value: string) => named({ spec: { [key]: value } });
+    const headline = (key: string, before: string, after: string) =>
+      noteOn(spec(key, before), spec(key, after)).headline;
+    const tag = (version: string, digit: string) => `${version}@sha256:${digit.repeat(64)}`;
+    assert.equal(
+      headline('tag', tag('1.4.2', 'a'), tag('1.5.0', 'b')),
+      `tag 1.4.2@sha256:${'a'.repeat(26)}… -> 1.5.0@sha256:${'b'.repeat(26)}…`,
+    );
+    const url = (revision: number) =>
+      `https://charts.example.com/api/dashboards/22604/revisions/${revision}/download?format=json`;
+    assert.equal(
+      headline('url', url(2), url(3)),
+      'url …04/revisions/2/download?format=json -> …04/revisions/3/download?format=json',
+    );
+    const prose = (end: string) => `Whatever this field is good for has to be told at some length, up to its ${end}`;
+    assert.equal(headline('about', prose('end'), prose('finish')), 'about changed');
+    assert.equal(headline('checksum', 'a'.repeat(64), 'b'.repeat(64)), 'checksum changed');
+    assert.equal(headline('json', `{${'x'.repeat(500)}}`, `{${'y'.repeat(500)}}`), 'json changed');
+  });
+
   test('a headline keeps both ends of a long path', () => {
     const values = (before: string) =>
       named({

@@ -1,12 +1,17 @@
 /** A change in one line. */
+import type { Json } from '../../src/json.ts';
 import type { FieldChange } from './field-change.ts';
 import { fromFirstItem, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
 import { cutMiddle, formatValues, isShort } from './text.ts';
 
 /** Changes named in the headline; the rest are counted. */
 const MAX_NAMED = 3;
-/** If a value is longer, the headline says only that it changed. */
+/** If a value is longer, the headline says only that it changed, or shows where two words differ. */
 const VALUE_WIDTH = 60;
+/** Of each of two longer words: enough for a tag beside its digest. */
+const EXCERPT_WIDTH = 40;
+/** Where two longer words differ first, such as two files of JSON on one line, says little. */
+const MAX_WORD = 500;
 const NAME_WIDTH = 80;
 
 /** `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`; the fields in the order of byImportance(). */
@@ -30,5 +35,11 @@ function phrase(field: FieldChange, fullName: string): string {
   const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
   // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.
   if (isQuoted || isImage(field)) return `${name} ${formatValues(field, VALUE_WIDTH)}`;
+  if (isWord(field.before) && isWord(field.after)) return `${name} ${formatValues(field, EXCERPT_WIDTH)}`;
   return `${name} ${{ add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
+}
+
+/** An image with its digest, a URL, a pattern, an argument; not prose, a query, or a checksum. */
+function isWord(value: Json | undefined): boolean {
+  return typeof value === 'string' && value.length <= MAX_WORD && !/\s|^[\da-f]+$/.test(value);
 }
