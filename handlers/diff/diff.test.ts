@@ -166,6 +166,36 @@ describe('diff', () => {
     assert.equal(headline('json', `{${'x'.repeat(500)}}`, `{${'y'.repeat(500)}}`), 'json changed');
   });
 
+  test('a headline lists the labels and checksums of a pod template last, but not the labels of an alert', () => {
+    const template = (version: string, port: number) => {
+      const metadata = { annotations: { 'checksum/config': `c0ffee${version}` }, labels: { version } };
+      return named({
+        spec: { template: { metadata, spec: { containers: [{ name: 'web', args: [`--port=${port}`] }] } } },
+      });
+    };
+    assert.equal(
+      noteOn(template('1', 80), template('2', 81)).headline,
+      'args[0] --port=80 -> --port=81, template.metadata.labels.version 1 -> 2, template.metadata.annotations["checksum/config"] changed',
+    );
+    const alert = (severity: string, summary: string) =>
+      named({ spec: { groups: [{ name: 'web', rules: [{ annotations: { summary }, labels: { severity } }] }] } });
+    assert.match(noteOn(alert('info', 'a'), alert('critical', 'b')).headline, /^rules\[0\]\.labels\.severity info/);
+  });
+
+  test("a headline lists a condition's status before its reason, and times last", () => {
+    const condition = (status: string, time: string, reason: string) =>
+      named({ status: { conditions: [{ lastTransitionTime: time, reason, status, type: 'Ready' }] } });
+    const [before, after] = [
+      condition('True', '2026-11-20T08:00:00Z', 'Issued'),
+      condition('False', '2026-11-23T08:00:00Z', 'Expired'),
+    ];
+    assert.equal(
+      noteOn(before, after, { status: true }).headline,
+      'Ready status True -> False, Ready reason Issued -> Expired, ' +
+        'Ready lastTransitionTime 2026-11-20T08:00:00Z -> 2026-11-23T08:00:00Z',
+    );
+  });
+
   test('a headline keeps both ends of a long path', () => {
     const values = (before: string) =>
       named({

@@ -65,3 +65,9 @@ export function isImage({ steps }: FieldChange): boolean {
 export function isContainer({ steps, op }: FieldChange): boolean {
   return op !== 'replace' && typeof steps.at(-1) === 'object' && CONTAINERS.has(steps.at(-2));
 }
+
+/** Whether it only repeats that something else has changed: `checksum/config` on a pod template. */
+export function isChecksum({ steps, before, after }: FieldChange): boolean {
+  const last = steps.at(-1);
+  return typeof last === 'string' && /checksum|hash$/i.test(last) && typeof (after ?? before) === 'string';
+}

@@ -1,7 +1,7 @@
 /** A change in one line. */
 import type { Json } from '../../src/json.ts';
 import type { FieldChange } from './field-change.ts';
-import { fromFirstItem, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
+import { fromFirstItem, isChecksum, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
 import { cutMiddle, formatValues, isShort } from './text.ts';
 
 /** Changes named in the headline; the rest are counted. */
@@ -32,6 +32,7 @@ function phrase(field: FieldChange, fullName: string): string {
   if (isTerminating(field)) return 'terminating';
   const name = cutMiddle(fullName, NAME_WIDTH);
   if (field.op === 'reorder') return `${name} reordered`;
+  if (field.op === 'replace' && isChecksum(field)) return `${name} changed`;
   const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
   // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.
   if (isQuoted || isImage(field)) return `${name} ${formatValues(field, VALUE_WIDTH)}`;
@@ -39,7 +40,7 @@ function phrase(field: FieldChange, fullName: string): string {
   return `${name} ${{ add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
 }
 
-/** An image with its digest, a URL, a pattern, an argument; not prose, a query, or a checksum. */
+/** An image with its digest, a URL, a pattern, an argument; not prose, nor a query. */
 function isWord(value: Json | undefined): boolean {
-  return typeof value === 'string' && value.length <= MAX_WORD && !/\s|^[\da-f]+$/.test(value);
+  return typeof value === 'string' && value.length <= MAX_WORD && !/\s/.test(value);
 }

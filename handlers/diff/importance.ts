@@ -1,6 +1,6 @@
 /** Which of the changed fields a reader wants to know first. */
 import type { FieldChange } from './field-change.ts';
-import { isContainer, isImage, isTerminating } from './field-name.ts';
+import { isChecksum, isContainer, isImage, isTerminating } from './field-name.ts';
 import type { Step } from './path.ts';
 
 /** The most important first; equally important ones stay in manifest order. */
@@ -22,14 +22,32 @@ const SCALE: ReadonlySet<string> = new Set([
 const DATA: ReadonlySet<Step | undefined> = new Set(['data', 'stringData', 'binaryData']);
 
 function rankOf(field: FieldChange): number {
-  const [root, second] = field.steps;
+  const { steps } = field;
+  const [root, second] = steps;
   if (isTerminating(field)) return 0;
   if (isImage(field)) return 1;
   if (SCALE.has(field.path)) return 2;
   if (isContainer(field)) return 3;
   if (DATA.has(root)) return 4;
   if (root === 'metadata') return second === 'annotations' ? 8 : 7;
-  if (root === 'status') return 9;
+  if (root === 'status') return statusRank(field);
+  if (isChecksum(field)) return 7;
   // A pod template's metadata is more often a consequence than a cause; a new version of a CRD rewords more than it alters.
-  return field.steps.includes('annotations') || field.steps.at(-1) === 'description' ? 6 : 5;
+  return isTemplateLabel(steps) || steps.includes('annotations') || steps.at(-1) === 'description' ? 6 : 5;
 }
+
+/** `spec.template.metadata.labels`, `spec.podMetadata.labels`; not the labels of an alert. */
+function isTemplateLabel(steps: readonly Step[]): boolean {
+  const owner = steps[steps.indexOf('labels') - 1];
+  return typeof owner === 'string' && /metadata$/i.test(owner);
+}
+
+/** A condition's `status` before its reason, and both before the times at which they were written. */
+function statusRank({ steps, after }: FieldChange): number {
+  const last = steps.at(-1);
+  if (last === 'status' || last === 'phase') return 9;
+  const isBookkeeping = last === 'observedGeneration' || (typeof after === 'string' && TIME.test(after));
+  return isBookkeeping ? 11 : 10;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
