@@ -196,6 +196,25 @@ describe('diff', () => {
     );
   });
 
+  test('a headline does not repeat the label of an item that was added or removed', () => {
+    const headline = (path: string, before: readonly Json[], after: readonly Json[]) =>
+      noteOn(named({ spec: { [path]: [...before] } }), named({ spec: { [path]: [...after] } })).headline;
+    const [a, b] = [{ name: 'a' }, { name: 'b' }];
+    assert.equal(headline('env', [a], [a, { name: 'LEVEL', value: 'debug' }]), 'env LEVEL (none) -> debug');
+    assert.equal(headline('env', [a, { name: 'LEVEL', value: '' }], [a]), 'env LEVEL "" -> (none)');
+    assert.equal(
+      headline('env', [a], [a, { name: 'B', valueFrom: { c: 'd' } }]),
+      'env B (none) -> {valueFrom: {c: d}}',
+    );
+    assert.equal(headline('dependsOn', [a, b], [a]), 'dependsOn[b] removed');
+    assert.equal(
+      headline('dependsOn', [a], [a, { ...b, namespace: 'shop' }]),
+      'dependsOn[b] (none) -> {namespace: shop}',
+    );
+    assert.equal(headline('verbs', ['get'], ['get', 'list']), 'verbs[list] added');
+    assert.equal(headline('args', ['-a'], ['-a', '-b']), 'args[1] (none) -> -b');
+  });
+
   test('a headline keeps both ends of a long path', () => {
     const values = (before: string) =>
       named({

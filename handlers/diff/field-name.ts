@@ -10,6 +10,7 @@ export function nameOf(field: FieldChange): string {
   const item = (at: number) => (steps.at(at) as { readonly item: string }).item;
   if (isImage(field)) return `image ${item(-2)}`;
   if (isContainer(field)) return `container ${item(-1)}`;
+  if (typeof steps.at(-1) === 'object' && steps.at(-2) === 'env') return `env ${item(-1)}`;
   if (steps.at(-1) === 'value' && typeof steps.at(-2) === 'object' && steps.at(-3) === 'env') return `env ${item(-2)}`;
   if (steps.slice(0, -1).includes(SCHEMA)) return nameInSchema(steps);
   const last = steps.findLastIndex((step) => typeof step === 'object');

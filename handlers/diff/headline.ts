@@ -2,6 +2,7 @@
 import type { Json } from '../../src/json.ts';
 import type { FieldChange } from './field-change.ts';
 import { fromFirstItem, isChecksum, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
+import { isMap } from './json.ts';
 import { cutMiddle, formatValues, isShort } from './text.ts';
 
 /** Changes named in the headline; the rest are counted. */
@@ -32,12 +33,34 @@ function phrase(field: FieldChange, fullName: string): string {
   if (isTerminating(field)) return 'terminating';
   const name = cutMiddle(fullName, NAME_WIDTH);
   if (field.op === 'reorder') return `${name} reordered`;
-  if (field.op === 'replace' && isChecksum(field)) return `${name} changed`;
-  const isQuoted = isShort(field.before, VALUE_WIDTH) && isShort(field.after, VALUE_WIDTH) && !isContainer(field);
+  const values = valuesOf(field);
+  return `${name} ${values ?? { add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
+}
+
+/** Undefined if the name alone has to do. */
+function valuesOf(field: FieldChange): string | undefined {
+  if (isContainer(field) || (field.op === 'replace' && isChecksum(field))) return undefined;
+  const said = withoutLabel(field);
+  const { before, after } = said;
+  if (before === undefined && after === undefined) return undefined;
+  const isQuoted = isShort(before, VALUE_WIDTH) && isShort(after, VALUE_WIDTH);
   // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.
-  if (isQuoted || isImage(field)) return `${name} ${formatValues(field, VALUE_WIDTH)}`;
-  if (isWord(field.before) && isWord(field.after)) return `${name} ${formatValues(field, EXCERPT_WIDTH)}`;
-  return `${name} ${{ add: 'added', remove: 'removed', replace: 'changed' }[field.op]}`;
+  if (isQuoted || isImage(field)) return formatValues(said, VALUE_WIDTH);
+  return isWord(before) && isWord(after) ? formatValues(said, EXCERPT_WIDTH) : undefined;
+}
+
+/** An item that was added or removed, without what its label has said: `env A (none) -> 1`, `verbs[get] added`. */
+function withoutLabel(field: FieldChange): FieldChange {
+  const last = field.steps.at(-1);
+  if (typeof last !== 'object') return field;
+  const rest = (value: Json | undefined): Json | undefined => {
+    if (!isMap(value)) return value === last.item ? undefined : value;
+    const { name, ...others } = value;
+    if (name !== last.item) return value;
+    const [first, ...more] = Object.entries(others);
+    return first?.[0] === 'value' && more.length === 0 ? first[1] : first && others;
+  };
+  return { ...field, before: rest(field.before), after: rest(field.after) };
 }
 
 /** An image with its digest, a URL, a pattern, an argument; not prose, nor a query. */
