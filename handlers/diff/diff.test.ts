@@ -601,6 +601,30 @@ describe('diff handles', () => {
     assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
   });
 
+  test('JSON on one line is compared field by field, as far as it differs in more than blanks', () => {
+    const panels = (...titles: string[]): string =>
+      JSON.stringify({ panels: titles.map((title) => ({ title, expr: 'sum(x{job="a,b"}) by (job)', links: [] })) });
+    const many = Array.from({ length: 20 }, (_, n) => `p${n}`);
+    const note = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } }));
+    const edited = note(panels(...many, 'old', 'z'), `${panels(...many, 'new', 'z')}\n`);
+    assert.equal(edited.headline, 'data.t changed');
+    assert.deepEqual(
+      edited.fields.map((field) => formatField(field)),
+      ['data.t: (JSON on one line), changed'],
+    );
+    assert.match(
+      edited.unified,
+      /\n {7}"links":\[\]\n {5}\},\n {5}\{\n-      "title":"old",\n\+      "title":"new",\n {7}"expr":"sum\(x\{job=\\"a,b\\"\}\) by \(job\)",\n/,
+    );
+    assert.match(edited.unified, /\n… they differ in the final newline\n$/);
+    assert.match(note(panels(...many), panels(...many, 'added')).unified, /\n\+ {6}"title":"added",\n/);
+    const spaced = note(panels(...many), panels(...many).replace('{', '{ ')).unified;
+    assert.match(spaced, /\n-\{"panels".*\n\+\{ "panels"/);
+    const broken = (end: string): string => `{]]"${'x'.repeat(500)}"${end}}`;
+    assert.match(note(broken('a'), broken('b')).unified, /\n-\]?"?.*a\n\+.*b\n/);
+  });
+
   test('differences that no line shows, such as a final newline: a note mentions them, next to other differences too', () => {
     const unified = (before: Json, after: Json) =>
       noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;

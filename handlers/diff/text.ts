@@ -4,6 +4,7 @@ import { beginningOf, escapeOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
 import { isEmpty, isList, isMap, toJson } from './json.ts';
+import { isPackedJson } from './packed-json.ts';
 
 /** A value of up to this many characters is shown on its field's line; a longer or multi-line one in the unified text. */
 const LINE_WIDTH = 100;
@@ -12,7 +13,7 @@ const MAX_NESTING = 30;
 
 /**
  * `path: old -> new` on one line of about `maxWidth` characters (the path is never cut). An added or removed value is `(none)` on
- * the other side; a value that does not {@link fitsOnLine} is cut visibly; a multi-line text becomes its number of lines.
+ * the other side; a value that does not {@link fitsOnLine} is cut visibly; a multi-line text becomes its number of lines, and a file of JSON on one line is named as such.
  */
 export function formatField(field: FieldChange, maxWidth = 240): string {
   const room = Math.max(24, Math.floor((maxWidth - field.path.length - 6) / 2));
@@ -31,7 +32,7 @@ export function formatValues({ before, after }: FieldChange, room: number): stri
   if (isList(before) && isList(after)) return formatLists(before, after, room);
   if (typeof before !== 'string' || typeof after !== 'string')
     return `${cut(toJson(before), room)} -> ${cut(toJson(after), room)}`;
-  if (!isOneLine(before) || !isOneLine(after)) return `${old}, changed`;
+  if ([before, after].some((text) => !isOneLine(text) || isPackedJson(text))) return `${old}, changed`;
   const start = Math.max(0, commonStart(before, after) - Math.floor(room / 3));
   const from = (text: string) => inline(text.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), room);
   const [left, right] = [from(before), from(after)];
@@ -110,6 +111,7 @@ function inline(value: Json | undefined, room: number): string {
   if (value === undefined) return '(none)';
   if (typeof value !== 'string') return cut(flow(value, room), room);
   if (!isOneLine(value)) return `(${linesOf(value).length} lines)`;
+  if (isPackedJson(value)) return '(JSON on one line)';
   const text = value.trim() === value && value !== '' ? value : JSON.stringify(value.slice(0, room));
   return escapeInvisible(cut(text, room));
 }

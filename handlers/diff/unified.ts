@@ -3,6 +3,7 @@ import { formatPatch, OMIT_HEADERS, structuredPatch, type StructuredPatchHunk } 
 import type { Json } from '../../src/json.ts';
 import { beginningOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
+import { isPackedJson, linesOfPacked } from './packed-json.ts';
 import { distinguish, commonEnd, commonStart, fitsOnLine, lines, escapeInvisible } from './text.ts';
 
 const CONTEXT_LINES = 3;
@@ -35,8 +36,7 @@ export function unifiedOf(fields: readonly FieldChange[]): string {
 }
 
 function fieldDiff({ path, before, after }: FieldChange): string {
-  const old = head(before);
-  const now = head(after);
+  const [old, now] = headsOf(before, after);
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
   const body = (oneSided ? undefined : formatHunks(old, now)) ?? replaced(old.lines, now.lines);
@@ -119,10 +119,18 @@ interface Head {
   readonly isCut: boolean;
 }
 
-function head(value: Json | undefined): Head {
-  const read = lines(value)
-    .take(MAX_LINES + 1)
-    .toArray();
+function headsOf(before: Json | undefined, after: Json | undefined): readonly [old: Head, now: Head] {
+  const areTexts = typeof before === 'string' && typeof after === 'string';
+  if (areTexts && isPackedJson(before) && isPackedJson(after)) {
+    const [old, now] = [head(linesOfPacked(before)), head(linesOfPacked(after))];
+    // Otherwise they differ in blanks only, or beyond what is compared.
+    if (commonStart(old.lines, now.lines) < Math.max(old.lines.length, now.lines.length)) return [old, now];
+  }
+  return [head(lines(before)), head(lines(after))];
+}
+
+function head(some: Generator<string>): Head {
+  const read = some.take(MAX_LINES + 1).toArray();
   return { lines: read.slice(0, MAX_LINES), isCut: read.length > MAX_LINES };
 }
 
