@@ -196,6 +196,25 @@ describe('diff', () => {
     );
   });
 
+  test('a headline names an alert rule by its alert, and by its index if another rule has the same alert', () => {
+    const groups = (...rules: Json[]) => named({ spec: { groups: [{ name: 'web', rules }] } });
+    const [down, up] = [
+      { alert: 'Down', expr: 'up == 0' },
+      { record: 'job:up:sum', expr: 'sum(up)' },
+    ];
+    const slow = (severity: string, wait: string) => ({ alert: 'Slow', for: wait, labels: { severity } });
+    const headline = (before: Fields, after: Fields) => noteOn(before, after).headline;
+    assert.equal(
+      headline(groups(down, slow('info', '5m')), groups(slow('info', '9m'), down)),
+      'Slow for 5m -> 9m, web rules reordered',
+    );
+    assert.equal(headline(groups(up), groups({ ...up, expr: 'max(up)' })), 'job:up:sum expr sum(up) -> max(up)');
+    assert.equal(
+      headline(groups(slow('info', '5m'), slow('critical', '5m')), groups(slow('info', '5m'), slow('critical', '9m'))),
+      'rules[1].for 5m -> 9m',
+    );
+  });
+
   test('a headline does not repeat the label of an item that was added or removed', () => {
     const headline = (path: string, before: readonly Json[], after: readonly Json[]) =>
       noteOn(named({ spec: { [path]: [...before] } }), named({ spec: { [path]: [...after] } })).headline;

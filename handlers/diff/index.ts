@@ -13,8 +13,9 @@ export default defineTransform({
 a line for each field (\`path: old -> new\`), a headline, a unified diff of what does not fit on a line, and an RFC 6902 patch.
 Created and deleted objects pass unchanged.
 
-List items are matched by the merge key that Kubernetes uses for them, else by a unique \`name\`, else by content and position. A list
-whose order changed is one line. JSON on one line, such as a packed dashboard, is compared as if each of its fields had a line.
+List items are matched by the merge key that Kubernetes uses for them, else by a unique \`name\` (rules of a PrometheusRule by
+\`alert\` or \`record\`), else by content and position. A list whose order changed is one line. JSON on one line, such as a packed
+dashboard, is compared as if each of its fields had a line.
 
 Quiet by default, each with its own switch: the status, the generation, the resource version, \`kubectl apply\`'s copy of the
 manifest, controllers' revision annotations, absent against empty labels, annotations, finalizers and owners, null against

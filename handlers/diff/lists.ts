@@ -26,6 +26,8 @@ const MERGE_KEYS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
   ['podIPs', [['ip']]],
   // In a container, a Service, and an EndpointSlice: one name, three keys.
   ['ports', [['containerPort', 'protocol'], ['port', 'protocol'], ['name']]],
+  // Of a PrometheusRule, which knows no key: an alert's name says which one changed, unless two share it.
+  ['rules', [['name'], ['alert'], ['record']]],
   ['topologySpreadConstraints', [['topologyKey', 'whenUnsatisfiable']]],
   ['volumeDevices', [['devicePath']]],
   ['volumeMounts', [['mountPath']]],
