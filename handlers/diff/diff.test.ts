@@ -527,6 +527,17 @@ describe('diff matches list items', () => {
     assert.deepEqual(linesOn(args('a', '--v=1', 'c'), args('a', '--v=2', 'c')), ['spec.args[1]: --v=1 -> --v=2']);
   });
 
+  test('by name in a list of objects that is named like a set', () => {
+    const composition = (...names: string[]) =>
+      named({ spec: { resources: names.map((name) => ({ name, n: names.length })) } });
+    assert.deepEqual(linesOn(composition('a', 'b'), composition('c', 'b', 'a')), [
+      'spec.resources[c]: (none) -> {name: c, n: 3}',
+      'spec.resources[b].n: 2 -> 3',
+      'spec.resources[a].n: 2 -> 3',
+      'spec.resources: reordered [a, b] -> [b, a]',
+    ]);
+  });
+
   test('a set by its values', () => {
     const finalizers = (...some: string[]) => named({}, { finalizers: some });
     assert.deepEqual(linesOn(finalizers('a', 'b'), finalizers('b', 'c')), [

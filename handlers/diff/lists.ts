@@ -79,9 +79,15 @@ export function isReordered(pairs: readonly Pair[]): boolean {
 type Labeller = (item: Json) => string | undefined;
 
 function labellersOf(field: string | undefined): readonly Labeller[] {
-  if (field !== undefined && SETS.has(field)) return [(item) => (typeof item === 'string' ? item : undefined)];
   const keys = (field === undefined ? undefined : MERGE_KEYS.get(field)) ?? BY_NAME;
-  return keys.map((names) => (item) => (isMap(item) ? labelOf(item, names) : undefined));
+  const byKeys = keys.map(
+    (names): Labeller =>
+      (item) =>
+        isMap(item) ? labelOf(item, names) : undefined,
+  );
+  const asSet: Labeller = (item) => (typeof item === 'string' ? item : undefined);
+  // A custom resource may call a list of objects by the same name: `resources` of a Composition.
+  return field !== undefined && SETS.has(field) ? [asSet, ...byKeys] : byKeys;
 }
 
 function labelOf(item: JsonObject, [first = '', ...others]: readonly string[]) {
