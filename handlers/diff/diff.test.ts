@@ -631,6 +631,18 @@ describe('diff handles', () => {
     assert.ok(note.headline.length < 300 && note.unified !== undefined && note.patch.length === 1);
   });
 
+  test('a difference far down in a long text is found, and its line numbers are right', () => {
+    const text = (...end: string[]): string =>
+      [...Array.from({ length: 30_000 }, (_, n) => `line ${n + 1}`), ...end, 'last'].join('\n');
+    const unified = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
+    const context = ' line 29998\n line 29999\n line 30000\n';
+    assert.ok(unified(text('a'), text('b')).endsWith(`@@ -29998,5 +29998,5 @@\n${context}-a\n+b\n last\n`));
+    assert.ok(unified(text(), text('b')).endsWith(`@@ -29998,4 +29998,5 @@\n${context}+b\n last\n`));
+    const block = (word: string) => text(...Array.from({ length: 500 }, (_, n) => `${word} ${n}`));
+    assert.match(unified(block('a'), block('b')), /\n@@ -30001,500 \+30001,500 @@\n-a 0\n/);
+  });
+
   test('JSON on one line is compared field by field, as far as it differs in more than blanks', () => {
     const panels = (...titles: string[]): string =>
       JSON.stringify({ panels: titles.map((title) => ({ title, expr: 'sum(x{job="a,b"}) by (job)', links: [] })) });
@@ -662,8 +674,8 @@ describe('diff handles', () => {
     assert.match(unified('a=1\nb=2\n', 'a=0\nb=2'), /\n-a=1\n\+a=0\n b=2\n… they differ in the final newline\n$/);
     assert.match(unified('a=1\nb=2\n', ''), /\n-a=1\n-b=2\n\+\n$/);
     assert.match(unified('a: 1\nb: 1\n', { a: 1, b: 1 }), /\n… they differ beyond what is shown\n$/);
-    const long = (last: string) => `${'x\n'.repeat(20_000)}${last}\n`;
-    assert.match(unified(long('a'), long('b')), /\n… beyond 20,000 lines nothing is compared\n$/);
+    const long = (ends: string) => `${ends}\n${'x\n'.repeat(20_000)}${ends}\n`;
+    assert.match(unified(long('a'), long('b')), /\n-a\n\+b\n(?: x\n){3}… beyond 20,000 lines nothing is compared\n$/);
   });
 
   test('a line pushed beyond the limit of 20,000 lines on one side: it is neither added nor removed', () => {
@@ -674,9 +686,9 @@ describe('diff handles', () => {
     const rest = ' line 0\n line 1\n line 2\n… beyond 20,000 lines nothing is compared\n';
     assert.ok(unified(text(), text('new')).endsWith(`\n@@ -1,3 +1,4 @@\n+new\n${rest}`));
     assert.ok(unified(text('old'), text()).endsWith(`\n@@ -1,4 +1,3 @@\n-old\n${rest}`));
-    const short = text().split('\n').slice(0, 19_999).join('\n');
-    const grown = unified(short, `${short}\nnew\nnewer`);
-    assert.match(grown, /\n line 19998\n\+new\n… beyond/);
+    const short = text().split('\n').slice(0, 19_998).join('\n');
+    const grown = unified(`old\n${short}`, `now\n${short}\nnew\nnewer`);
+    assert.match(grown, /\n line 19997\n\+new\n… beyond/);
   });
 
   test('an overlong line: it is shown from its first difference on, next to another difference too', () => {

@@ -7,7 +7,7 @@ import { isPackedJson, linesOfPacked } from './packed-json.ts';
 import { distinguish, commonEnd, commonStart, fitsOnLine, lines, escapeInvisible } from './text.ts';
 
 const CONTEXT_LINES = 3;
-/** Lines read of a value; the cost of comparing grows with them. */
+/** Lines compared of a value, from shortly before its first difference on; the cost grows with them. */
 const MAX_LINES = 20_000;
 /** Lines added and removed; the cost is quadratic in them, and nobody reads more. */
 const MAX_EDITS = 400;
@@ -39,7 +39,7 @@ function fieldDiff({ path, before, after }: FieldChange): string {
   const [old, now] = headsOf(before, after);
   const header = `--- ${before === undefined ? '/dev/null' : path}\n+++ ${after === undefined ? '/dev/null' : path}\n`;
   const oneSided = before === undefined || after === undefined;
-  const body = (oneSided ? undefined : formatHunks(old, now)) ?? replaced(old.lines, now.lines);
+  const body = (oneSided ? undefined : formatHunks(old, now)) ?? replaced(old, now);
   const rest =
     (differsInFinalNewline(before, after) ? FINAL_NEWLINE_NOTE : '') + (old.isCut || now.isCut ? NOT_COMPARED : '');
   return header + (body + rest || NOT_SHOWN);
@@ -57,7 +57,11 @@ function formatHunks(old: Head, now: Head): string | undefined {
   if (patch === undefined) return undefined;
   const last = patch.hunks.pop();
   if (last !== undefined) patch.hunks.push(...dropUncertainLines(last, old, now));
-  for (const hunk of patch.hunks) hunk.lines = formatHunk(hunk.lines);
+  for (const hunk of patch.hunks) {
+    hunk.lines = formatHunk(hunk.lines);
+    hunk.oldStart += old.skipped;
+    hunk.newStart += now.skipped;
+  }
   return patch.hunks.length === 0 ? '' : formatPatch(patch, OMIT_HEADERS);
 }
 
@@ -71,11 +75,11 @@ function dropUncertainLines(last: StructuredPatchHunk, old: Head, now: Head): re
 }
 
 /** Leaves out what they have in common at both ends: in a long text nothing else might be shown. */
-function replaced(old: readonly string[], now: readonly string[]): string {
+function replaced({ lines: old, skipped }: Head, { lines: now }: Head): string {
   const start = commonStart(old, now);
   const tail = commonEnd(old, now, start);
   const [left, right] = [old, now].map((side) => side.slice(start, side.length - tail)) as [string[], string[]];
-  const range = ({ length }: readonly string[]) => `${length === 0 ? start : start + 1},${length}`;
+  const range = ({ length }: readonly string[]) => `${skipped + start + (length === 0 ? 0 : 1)},${length}`;
   return `@@ -${range(left)} +${range(right)} @@\n${ended([...marked('-', left, right), ...marked('+', right, left)])}`;
 }
 
@@ -115,23 +119,40 @@ function ended(some: readonly string[]): string {
 }
 
 interface Head {
+  /** Lines before these, the same on both sides. */
+  readonly skipped: number;
   readonly lines: readonly string[];
   readonly isCut: boolean;
 }
 
-function headsOf(before: Json | undefined, after: Json | undefined): readonly [old: Head, now: Head] {
+function headsOf(before: Json | undefined, after: Json | undefined): Heads {
   const areTexts = typeof before === 'string' && typeof after === 'string';
   if (areTexts && isPackedJson(before) && isPackedJson(after)) {
-    const [old, now] = [head(linesOfPacked(before)), head(linesOfPacked(after))];
-    // Otherwise they differ in blanks only, or beyond what is compared.
+    const [old, now] = fromFirstDifference(linesOfPacked(before), linesOfPacked(after));
+    // Otherwise they differ in blanks only.
     if (commonStart(old.lines, now.lines) < Math.max(old.lines.length, now.lines.length)) return [old, now];
   }
-  return [head(lines(before)), head(lines(after))];
+  return fromFirstDifference(lines(before), lines(after));
 }
 
-function head(some: Generator<string>): Head {
-  const read = some.take(MAX_LINES + 1).toArray();
-  return { lines: read.slice(0, MAX_LINES), isCut: read.length > MAX_LINES };
+type Heads = readonly [old: Head, now: Head];
+
+function fromFirstDifference(old: Generator<string>, now: Generator<string>): Heads {
+  const context: string[] = [];
+  let skipped = 0;
+  let [left, right] = [old.next(), now.next()];
+  while (left.done !== true && right.done !== true && left.value === right.value) {
+    if (context.push(left.value) > CONTEXT_LINES) {
+      context.shift();
+      skipped++;
+    }
+    [left, right] = [old.next(), now.next()];
+  }
+  const head = (first: IteratorResult<string, unknown>, others: Generator<string>): Head => {
+    const read = [...context, ...(first.done === true ? [] : [first.value]), ...others.take(MAX_LINES)];
+    return { skipped, lines: read.slice(0, MAX_LINES), isCut: read.length > MAX_LINES };
+  };
+  return [head(left, old), head(right, now)];
 }
 
 /** @param other the line that replaced it, or that it replaced */
