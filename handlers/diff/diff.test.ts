@@ -182,6 +182,20 @@ describe('diff', () => {
     assert.match(noteOn(alert('info', 'a'), alert('critical', 'b')).headline, /^rules\[0\]\.labels\.severity info/);
   });
 
+  test("a headline begins with the image of an operator's resource, or in the values of a chart", () => {
+    const operated = (version: string) => named({ spec: { extra: version, image: `db:${version}`, version } });
+    assert.equal(noteOn(operated('1'), operated('2')).headline, 'image db:1 -> db:2, extra 1 -> 2, version 1 -> 2');
+    const schema = (some: Json) => named({ spec: { extra: some, image: some } });
+    assert.equal(noteOn(schema({ a: 1 }), schema({ a: 2 })).headline, 'extra.a 1 -> 2, image.a 1 -> 2');
+    assert.equal(noteOn(schema({}), schema([])).headline, 'extra {} -> [], image {} -> []');
+    const released = (version: string, tag: string) =>
+      named({ spec: { chart: { spec: { version } }, values: { image: { tag, pullPolicy: tag } } } });
+    assert.equal(
+      noteOn(released('7.0', 'a'), released('7.1', 'b')).headline,
+      'values.image.tag a -> b, chart.spec.version 7.0 -> 7.1, values.image.pullPolicy a -> b',
+    );
+  });
+
   test("a headline lists a condition's status before its reason, and times last", () => {
     const condition = (status: string, time: string, reason: string) =>
       named({ status: { conditions: [{ lastTransitionTime: time, reason, status, type: 'Ready' }] } });

@@ -25,7 +25,7 @@ function rankOf(field: FieldChange): number {
   const { steps } = field;
   const [root, second] = steps;
   if (isTerminating(field)) return 0;
-  if (isImage(field)) return 1;
+  if (isImage(field) || isOtherImage(field)) return 1;
   if (SCALE.has(field.path)) return 2;
   if (isContainer(field)) return 3;
   if (DATA.has(root)) return 4;
@@ -34,6 +34,13 @@ function rankOf(field: FieldChange): number {
   if (isChecksum(field)) return 7;
   // A pod template's metadata is more often a consequence than a cause; a new version of a CRD rewords more than it alters.
   return isTemplateLabel(steps) || steps.includes('annotations') || steps.at(-1) === 'description' ? 6 : 5;
+}
+
+/** Of an operator's resource, or in the values of a chart: `spec.image`, `spec.values.image.tag`. */
+function isOtherImage({ steps, before, after }: FieldChange): boolean {
+  const [owner, last] = steps.slice(-2);
+  if (typeof (after ?? before) !== 'string') return false;
+  return last === 'image' || (owner === 'image' && (last === 'repository' || last === 'tag' || last === 'digest'));
 }
 
 /** `spec.template.metadata.labels`, `spec.podMetadata.labels`; not the labels of an alert. */
