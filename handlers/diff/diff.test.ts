@@ -711,6 +711,13 @@ describe('diff handles', () => {
     assert.match(unified, /\n-a\n\+b\n(?: x\n){3}@@ [^@]+ @@\n(?: x\n){3}-…y+A… \(1201 characters\)\n\+…y+B… \(1201 /);
   });
 
+  test('an overlong line of base64: only some characters from its first difference on are shown', () => {
+    const bundle = (end: string) => named({ spec: { caBundle: `${'QUJD'.repeat(400)}${end.repeat(400)}` } });
+    const { unified } = noteOn(bundle('REVG'), bundle('R0hJ'));
+    const line = (start: string) => `…\\w{39}${start}\\w{37}… \\(3200 characters\\)\n`;
+    assert.match(unified, new RegExp(`\n-${line('REVG')}\\+${line('R0hJ')}$`));
+  });
+
   test('a long text that differs in most lines: only lines that differ are shown', () => {
     const text = (word: string) =>
       Array.from({ length: 1_000 }, (_, n) => (n < 300 || n === 999 ? `same ${n}` : `${word} ${n}`)).join('\n');

@@ -14,6 +14,9 @@ const MAX_EDITS = 400;
 /** Lines printed of a block that was added, removed, or replaced altogether. */
 const MAX_BLOCK_LINES = 200;
 const MAX_LINE_WIDTH = 1_000;
+/** A long line of base64, such as a caBundle, says nothing but that it is another one. */
+const BASE64 = /^[\w+/=-]{200,}$/;
+const BASE64_WIDTH = 80;
 /** Characters in all; the last field printed may exceed them. */
 const MAX_TEXT = 65_536;
 
@@ -162,8 +165,9 @@ function formatLine(line: string, other?: string): string {
 }
 
 function cutLine(line: string, other = ''): string {
-  if (line.length <= MAX_LINE_WIDTH) return line;
-  const start = Math.max(0, commonStart(line, other) - CONTEXT_CHARS);
-  const kept = beginningOf(line.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), MAX_LINE_WIDTH);
+  const width = BASE64.test(line) ? BASE64_WIDTH : MAX_LINE_WIDTH;
+  if (line.length <= width) return line;
+  const start = Math.max(0, commonStart(line, other) - Math.min(CONTEXT_CHARS, width / 2));
+  const kept = beginningOf(line.slice(start).replace(/^[\uDC00-\uDFFF]/, ''), width);
   return `${start === 0 ? '' : '…'}${kept}… (${line.length} characters)`;
 }
