@@ -468,6 +468,29 @@ describe('diff ignore and only', () => {
     }
   });
 
+  test('a pattern that may match anywhere: blocks that it does not match are still one field', () => {
+    const options = { ignore: ['**.labels.version', '**.env[SECRET]'] };
+    const added = (before: Fields, after: Fields) => linesOn(named({ spec: before }), named({ spec: after }), options);
+    const taint = { effect: 'NoSchedule', key: 'gpu', values: [] };
+    assert.deepEqual(added({}, { tolerations: [taint] }), [
+      'spec.tolerations: (none) -> [{effect: NoSchedule, key: gpu, values: []}]',
+    ]);
+    assert.deepEqual(added({ a: { b: { c: { d: [1] } } } }, {}), ['spec.a: {b: {c: {d: [1]}}} -> (none)']);
+    const labels = { app: 'web', version: '1' };
+    assert.deepEqual(added({}, { pod: { labels, spec: { args: ['-a'], more: { x: [] } } } }), [
+      'spec.pod.labels.app: (none) -> web',
+      'spec.pod.spec: (none) -> {args: ["-a"], more: {x: []}}',
+    ]);
+    const env = [
+      { name: 'A', value: '1' },
+      { name: 'SECRET', value: 'x' },
+    ];
+    assert.deepEqual(added({}, { web: [{ name: 'web', env }] }), [
+      'spec.web[web].name: (none) -> web',
+      'spec.web[web].env[A]: (none) -> {name: A, value: "1"}',
+    ]);
+  });
+
   test('the annotation watchchain/ignore opts an object out from the next change on', () => {
     const web = (replicas: number, value?: string) =>
       named(

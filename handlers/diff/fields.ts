@@ -91,8 +91,8 @@ class Walk {
 
   #shouldExpand(value: Maybe, mask: Mask): boolean {
     if (isEmpty(value, this.#rules.nulls)) return false;
-    if (mask !== KEEP) return isMap(value) || isList(value);
     const step = this.#steps.at(-1);
+    if (hides(mask, value, step, MAX_DEPTH - this.#steps.length)) return true;
     if (!isMap(value) || typeof step !== 'string') return false;
     const values = Object.values(value);
     return (values.length <= SMALL_MAP || ENTRIES.has(step)) && values.every(isScalar);
@@ -129,6 +129,18 @@ class Walk {
   #push(op: FieldChange['op'], before: Maybe, after: Maybe): void {
     this.found.push({ path: formatPath(this.#steps), steps: [...this.#steps], op, before, after });
   }
+}
+
+/** Whether the mask leaves out something inside an added or removed value: otherwise it is as good as kept whole. */
+function hides(mask: Mask, value: Maybe, field: Step | undefined, depth: number): boolean {
+  if (mask === KEEP || depth <= 0) return false;
+  if (mask === SKIP || isPending(mask)) return true;
+  if (isMap(value)) {
+    return Object.entries(value).some(([key, inner]) => hides(below(mask, key), inner, key, depth - 1));
+  }
+  if (!isList(value)) return false;
+  const items = pairItems(typeof field === 'string' ? field : undefined, [], value);
+  return items.some(({ label }, n) => hides(below(mask, label), value[n], undefined, depth - 1));
 }
 
 const OFTEN_EMPTY: ReadonlySet<Step> = new Set(['labels', 'annotations', 'finalizers', 'ownerReferences']);
