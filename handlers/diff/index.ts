@@ -38,6 +38,13 @@ ignore = ["metadata.annotations[\\"example.com/*\\"]", "spec.template.spec.conta
 `,
     },
     {
+      title: 'Without the versions that a Helm upgrade writes into the labels of every object',
+      toml: `[[handler]]
+name = "diff"
+ignore = ["**.labels[\\"helm.sh/chart\\"]", "**.labels[\\"app.kubernetes.io/version\\"]"]
+`,
+    },
+    {
       title: 'Only images and the phase',
       toml: '[[handler]]\nname = "diff"\nonly = ["spec.**.image", "status.phase"]\n',
     },
