@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
 import { podOf, RUNNING, terminated, waiting, type ContainerParts } from '../../src/testing/failing-pods.ts';
-import { Rig } from '../../src/testing/test-pod-alerts.ts';
-
-const HOUR = 3_600_000;
+import { HOUR, Rig } from '../../src/testing/test-pod-alerts.ts';
 
 /** @param failure undefined: the job is still running */
 function jobOf(name: string, failure?: string): Manifest {

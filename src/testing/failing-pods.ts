@@ -78,6 +78,19 @@ export function podOf({ app = 'web', namespace = 'shop', ...parts }: PodParts = 
   };
 }
 
+/** A pod whose only container has restarted this often and runs again. */
+export const restarted = (restartCount: number, more: PodParts = {}): Manifest =>
+  podOf({ containers: [{ ...RUNNING, restartCount, lastState: terminated(1, 'Error') }], ...more });
+
+/** A pod whose only container is killed for its memory again and again. */
+export const crashing = (more: PodParts = {}, container: ContainerParts = {}): Manifest =>
+  podOf({
+    containers: [
+      waiting('CrashLoopBackOff', { lastState: terminated(137, 'OOMKilled'), restartCount: 3, ...container }),
+    ],
+    ...more,
+  });
+
 function statusOf(
   { name, state, lastState, restartCount = 0, ready = false }: ContainerParts,
   called: string,

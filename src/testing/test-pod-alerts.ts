@@ -1,12 +1,17 @@
 /** The handler with the state and the wake-ups that a chain would keep for it, and time that tests move. */
+import assert from 'node:assert/strict';
 import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
 import { keyOf, type Change, type Manifest } from '../change.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
+import { podOf } from './failing-pods.ts';
 import { testContext, testEnvironment } from './handler.ts';
 import podAlerts from '../../handlers/podAlerts/index.ts';
 import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
+
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
 
 /** When the pods of these tests were created. */
 export const START = Date.UTC(2026, 0, 1);
@@ -92,6 +97,12 @@ export class Rig {
       Promise.resolve(this.held.get(`${KINDS[resource] ?? ''}/${key}`));
     return testContext({ evidence: { ...evidence, held, ...this.#evidence } });
   }
+}
+
+/** Shows a running pod, which causes no alert. */
+export async function showRunning(rig: Rig, pod: Manifest = podOf()): Promise<void> {
+  await rig.apply(pod);
+  assert.deepEqual(rig.takeAlerts(), []);
 }
 
 const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', jobs: 'Job', deployments: 'Deployment' };
