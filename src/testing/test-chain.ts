@@ -2,7 +2,7 @@
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { z } from 'zod';
-import type { ChangeFlags } from '../change.ts';
+import type { Change, ChangeFlags } from '../change.ts';
 import {
   defineSink,
   defineStateful,
@@ -209,6 +209,23 @@ export function grouping<S extends Json>(name: string, instance: StatefulInstanc
   return defineStateful<typeof described.options, S>({ ...described, name, create: () => instance });
 }
 
+/** A sink that records what it was given, and throws what `fail` returns for its nth call. */
+export function recording(
+  name: string,
+  seen: Change[],
+  fail: (n: number) => unknown = () => undefined,
+): HandlerDefinition {
+  let calls = 0;
+  return sink(name, (change) => {
+    const failure = fail(++calls);
+    if (failure !== undefined) return Promise.reject(failure);
+    seen.push(change);
+    return Promise.resolve();
+  });
+}
+
+export const boom = (message = 'boom') => new Error(message);
+
 /** A counter's value, 0 if it never counted. */
 export async function countOf(
   metrics: Metrics,
@@ -221,17 +238,21 @@ export async function countOf(
   return (values ?? []).reduce((sum, { value }) => sum + value, 0);
 }
 
+/** The store, with some of its calls replaced. */
+export function storeWith(store: Store, calls: Partial<Store>): Store {
+  return new Proxy(store, {
+    get(target, property) {
+      const member: unknown = Reflect.get(property in calls ? calls : target, property);
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    },
+  });
+}
+
 function frozenChanges(store: Store): Store {
   const claim: Store['claim'] = async (request) => {
     const claimed = await store.claim(request);
     for (const { change } of claimed.deliveries) deepFrozen(change);
     return claimed;
   };
-  return new Proxy(store, {
-    get(target, property) {
-      if (property === 'claim') return claim;
-      const member: unknown = Reflect.get(target, property);
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member;
-    },
-  });
+  return storeWith(store, { claim });
 }
