@@ -24,7 +24,7 @@ const PAGES = [
 /** These pages have their own tests, which run what they show. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['docs/plugins.md', 'docs/plugins.test.ts'],
-  ['docs/page.md', 'test/pod-watcher.test.ts'],
+  ['docs/page.md', 'test/pod-watcher/environment.test.ts'],
 ]);
 
 function blocks(page: string, language: string): readonly string[] {
