@@ -182,3 +182,9 @@ function recording(api: ApiClient, clock: FakeClock, streamRequests: StreamReque
 function raise(problem: string): never {
   throw new Error(problem);
 }
+
+export const lists = ({ streamRequests }: TestSource) => streamRequests.filter(({ watch }) => !watch);
+export const watches = ({ streamRequests }: TestSource) => streamRequests.filter(({ watch }) => watch);
+
+export const actions = (changes: readonly { action: string; name: string }[]) =>
+  changes.map(({ action, name }) => `${action} ${name}`);
