@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { runCommandLine } from '../../src/cli/command-line.ts';
 import type { Manifest } from '../../src/change.ts';
 import { loadHandler } from '../../src/chain/load.ts';
-import type { Config } from '../../src/config/config.ts';
+import type { ChainConfig, Config } from '../../src/config/config.ts';
 import { loadConfig, type LoadOptions } from '../../src/config/load.ts';
 import { codeOf, type ConfigError } from '../../src/errors.ts';
 import { Workdir } from '../e2e/program.ts';
@@ -102,4 +102,12 @@ export async function imported(yaml: string): Promise<string> {
 /** The received bodies, as JSON. */
 export function bodies(world: World): Record<string, unknown>[] {
   return world.slack.requests.map(({ body }) => JSON.parse(body) as Record<string, unknown>);
+}
+
+/** `branch: match involvedKind, webhook`, branches indented. */
+export function shape({ name, handlers, branches }: ChainConfig, indent = ''): string[] {
+  return [
+    `${indent}${name.split('/').at(-1)}: ${handlers.map(({ definition }) => definition.name).join(', ')}`,
+    ...branches.flatMap((branch) => shape(branch, `${indent}  `)),
+  ];
 }

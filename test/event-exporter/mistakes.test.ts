@@ -1,0 +1,160 @@
+/** kubernetes-event-exporter's acceptance list, 5 and 6: mistakes in its configuration. */
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { load, problemsOf, shape, toHook, withoutFolder } from './exporter.ts';
+
+const URL = 'http://receiver.example';
+
+describe("mistakes in event-exporter's configuration", () => {
+  for (const [what, yaml, problem] of [
+    [
+      'an unknown key at the top',
+      toHook(URL, { more: 'logLevl: info\n' }),
+      '6: logLevl: unknown key; did you mean "logLevel"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown key of a rule',
+      toHook(URL, { route: 'route: { match: [{ resaon: x, receiver: hook }] }' }),
+      '1: route.match[0].resaon: unknown key; did you mean "reason"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown key of a receiver',
+      toHook(URL, { layout: '      header: {}\n' }),
+      '6: receivers[0].webhook.header: unknown key; did you mean "headers"?; --lenient leaves it out',
+    ],
+    [
+      'an unknown receiver type',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, webhok: {} }]\n',
+      '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
+    ],
+    [
+      'a receiver type without effect in event-exporter',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, splunk: {} }]\n',
+      '2: receivers[0].splunk: receiver "hook": splunk is not supported; use a webhook with a layout instead: docs/receivers.md; --lenient leaves it out',
+    ],
+    [
+      'a value that our own handler refuses, under another name',
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    file:\n      path: /tmp/x\n      maxsize: -3\n',
+      '6: receivers[0].file.maxsize: must be at least 0: current value is -3',
+    ],
+    [
+      'a receiver type without a value',
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
+      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, followed by options or {}; --lenient leaves it out',
+    ],
+    [
+      'an invalid regular expression',
+      toHook(URL, { route: 'route: { match: [{ reason: "^(?!Foo)", receiver: hook }] }' }),
+      "1: route.match[0].reason: must be a regular expression in RE2's syntax, or it never matches: error parsing regexp: invalid or unsupported Perl syntax: `(?!`; --lenient leaves it out",
+    ],
+    [
+      'a template that cannot be read',
+      toHook(URL, { layout: '      layout:\n        text: "{{ .Reason }"\n' }),
+      '7: receivers[0].webhook.layout.text: must be a Go template that can be translated: "}" is not part of the template language; --lenient leaves it out',
+    ],
+    [
+      'a rule with an unknown receiver',
+      toHook(URL, { route: 'route: { match: [{ receiver: hok }, { receiver: hook }] }' }),
+      '1: route.match[0].receiver: unknown receiver "hok"; known receivers are hook; --lenient leaves it out',
+    ],
+    [
+      'a second receiver of the same name',
+      toHook(URL, { more: '  - name: hook\n    stdout: {}\n' }),
+      '6: receivers[1].name: must be unique: another receiver is named "hook", and the last one would win; --lenient leaves it out',
+    ],
+    [
+      'a file without receivers',
+      'route: { match: [{ receiver: hook }] }\n',
+      '1: receivers: is missing: there is nowhere to send to',
+    ],
+  ] as const) {
+    test(`5 ${what} is refused, with its path and line`, async () => {
+      const problems = await problemsOf(yaml);
+      assert.ok(problems.includes(`config.yaml:${problem}`), problems.join('\n'));
+    });
+  }
+
+  test('5 a value of the wrong type hides no other mistake', async () => {
+    const route =
+      'logLevel: loud\nroute: { match: [{ minCount: x, kind: "(", receiver: hook }, { receiver: hok }, { receiver: hook }] }';
+    const problems = await problemsOf(toHook('ftp://x', { route, layout: '      layout: { a: "{{ .Foo }}" }\n' }));
+    assert.deepEqual(
+      problems.map((line) => /^config\.yaml:\d+: [^:]+/.exec(line)?.[0]),
+      [
+        'config.yaml:1: logLevel',
+        'config.yaml:2: route.match[0].kind',
+        'config.yaml:2: route.match[0].minCount',
+        'config.yaml:2: route.match[1].receiver',
+        'config.yaml:6: receivers[0].webhook.endpoint',
+        'config.yaml:7: receivers[0].webhook.layout.a',
+      ],
+    );
+    assert.equal((await problemsOf(`${route}\nreceivers: x\n`)).length, 3);
+  });
+
+  test('5 --lenient leaves out what is unknown, and invalid patterns never match', async () => {
+    const route = `route:
+  resaon: x
+  routes:
+    - match: [{ reason: "^(?!Foo)", receiver: hook }, { receiver: hok }]
+    - match: [{ reason: Foo, receiver: hook }]
+`;
+    const { chains, warnings } = await load(toHook(URL, { route, more: 'logLevl: x\n' }), { lenient: true });
+    assert.deepEqual(
+      chains.flatMap((chain) => shape(chain)),
+      ['default: maxAge, repeats, match, webhook'],
+    );
+    assert.equal(warnings.length, 4);
+  });
+
+  test('5 --lenient leaves out broken options of a Slack receiver, and a receiver without a channel', async () => {
+    const slack = (options: string) =>
+      load(
+        `route: { match: [{ receiver: a }, { receiver: b }] }
+receivers:
+  - { name: a, slack: { token: t, ${options} } }
+  - { name: b, stdout: {} }
+`,
+        { lenient: true },
+      );
+    const bad = '"{{ .nope }}"';
+    const { chains } = await slack(
+      `channel: c, message: m, fields: { ok: x, no: ${bad} }, threadKey: ${bad}, completionCondition: x`,
+    );
+    const { fields, threadKey, completionCondition } = (chains[0]?.branches[0]?.handlers.at(-1)?.options ??
+      {}) as Record<string, unknown>;
+    assert.deepEqual([{ ...(fields as object) }, threadKey, completionCondition], [{ ok: 'x' }, undefined, undefined]);
+    const without = await slack(`channel: ${bad}`);
+    assert.deepEqual(
+      without.chains.flatMap((chain) => shape(chain)),
+      ['default: maxAge, repeats, stdout'],
+    );
+    assert.equal(
+      withoutFolder(without.warnings[1] ?? ''),
+      'config.yaml:3: receivers[0].slack: sends nothing without a channel: left out',
+    );
+  });
+
+  test('6 a mistake in the YAML is reported with its line and the remedy', async () => {
+    assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
+      'config.yaml:2: broken YAML in column 12: a key must be a string; a value with a template in it needs quotes around it: "{{ ... }}"',
+    ]);
+    const [problem = ''] = await problemsOf('route:\n  match: [\nreceivers: []\n');
+    assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);
+    const [unknown = ''] = await problemsOf('a: 1\n');
+    assert.match(unknown, /^Cannot use config\.yaml: it is not a configuration of kubernetes-event-exporter/);
+  });
+
+  test('6 a manifest, or values of a chart, is refused, naming where in it the configuration is', async () => {
+    const config = 'route: {}\nreceivers: []\n';
+    const configMap = { kind: 'ConfigMap', data: { 'not.yaml': 'a: b: c\n', 'config.yaml': config } };
+    for (const [file, place] of [
+      [configMap, 'data."config.yaml"'],
+      [{ config: { route: {}, receivers: [] } }, 'config'],
+      [{ 'kubernetes-event-exporter': { replicas: 1, config: { route: {} } } }, 'kubernetes-event-exporter.config'],
+    ] as const) {
+      const [problem = ''] = await problemsOf(JSON.stringify(file));
+      assert.ok(problem.endsWith(`; what is below ${place} is one: move that to a file of its own`), problem);
+    }
+  });
+});
