@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Manifest } from '../../src/change.ts';
+import type { JsonObject } from '../../src/json.ts';
+import { nodeOf } from '../../src/testing/failing-pods.ts';
 import { HOUR, MINUTE, Rig, START } from '../../src/testing/test-pod-alerts.ts';
 
 test('a node that is cordoned before it goes down is not reported', async () => {
-  const node = (status: string, spec: object): Manifest =>
-    ({
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: 'node-1', uid: 'uid-node-1' },
-      spec,
-      status: { conditions: [{ type: 'Ready', status }] },
-    }) as Manifest;
+  const node = (status: string, spec: JsonObject) => nodeOf('node-1', { status }, { spec });
   const rig = new Rig();
   await rig.apply(node('True', {}));
   await rig.apply(node('True', { unschedulable: true }));
@@ -22,13 +16,8 @@ test('a node that is cordoned before it goes down is not reported', async () => 
 });
 
 test('a node that is cordoned while it is down is resolved when it is ready or deleted', async () => {
-  const node = (name: string, status: string, unschedulable: boolean): Manifest => ({
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name, uid: `uid-${name}` },
-    spec: { unschedulable },
-    status: { conditions: [{ type: 'Ready', status }] },
-  });
+  const node = (name: string, status: string, unschedulable: boolean) =>
+    nodeOf(name, { status }, { spec: { unschedulable } });
   const rig = new Rig();
   for (const name of ['node-1', 'node-2']) {
     await rig.apply(node(name, 'Unknown', false));
@@ -48,12 +37,9 @@ test('a node that is cordoned while it is down is resolved when it is ready or d
 });
 
 test('a new node that is not ready is reported only after pendingFor', async () => {
-  const node = (name: string, status: string): Manifest => ({
-    apiVersion: 'v1',
-    kind: 'Node',
-    metadata: { name, uid: `uid-${name}`, creationTimestamp: new Date(START).toISOString() },
-    status: { conditions: [{ type: 'Ready', status, message: 'cni plugin not initialized' }] },
-  });
+  const metadata = { creationTimestamp: new Date(START).toISOString() };
+  const node = (name: string, status: string) =>
+    nodeOf(name, { status, message: 'cni plugin not initialized' }, { metadata });
   const rig = new Rig({ pendingFor: '5m' });
   await rig.apply(node('node-1', 'False'));
   await rig.apply(node('node-2', 'False'));

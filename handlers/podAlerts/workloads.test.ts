@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Manifest } from '../../src/change.ts';
-import { crashing, podOf, waiting, type PodParts } from '../../src/testing/failing-pods.ts';
+import { crashing, nodeOf, podOf, waiting, type PodParts } from '../../src/testing/failing-pods.ts';
 import { MINUTE, Rig } from '../../src/testing/test-pod-alerts.ts';
 
 describe('one alert per workload', () => {
@@ -61,12 +60,7 @@ describe('one alert per workload', () => {
   });
 
   test('an unreachable node is one alert, and failures on it wait until it is back', async () => {
-    const node = (status: string): Manifest => ({
-      apiVersion: 'v1',
-      kind: 'Node',
-      metadata: { name: 'node-1', uid: 'uid-node-1' },
-      status: { conditions: [{ type: 'Ready', status, message: 'Kubelet stopped posting node status.' }] },
-    });
+    const node = (status: string) => nodeOf('node-1', { status, message: 'Kubelet stopped posting node status.' });
     const rig = new Rig();
     await rig.apply(node('True'));
     for (const app of ['a', 'b', 'c']) await rig.apply(podOf({ app }));

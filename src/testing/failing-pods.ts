@@ -1,4 +1,4 @@
-/** Pods of a deployment in the states that a kubelet reports. */
+/** Pods of a deployment in the states that a kubelet reports, and nodes. */
 import type { Manifest } from '../change.ts';
 import type { Json, JsonObject } from '../json.ts';
 
@@ -90,6 +90,19 @@ export const crashing = (more: PodParts = {}, container: ContainerParts = {}): M
     ],
     ...more,
   });
+
+/** A node with this condition `Ready`. */
+export const nodeOf = (
+  name: string,
+  ready: JsonObject,
+  { spec, metadata }: Pick<PodParts, 'spec' | 'metadata'> = {},
+): Manifest => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name, uid: `uid-${name}`, ...metadata },
+  ...(spec && { spec }),
+  status: { conditions: [{ type: 'Ready', ...ready }] },
+});
 
 function statusOf(
   { name, state, lastState, restartCount = 0, ready = false }: ContainerParts,
