@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
 import { accept, claimOne, CLUSTER, COMPLETED, NOW, seen, withPending } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
-import type { Delivery, Store } from './store.ts';
+import type { Delivery } from './delivery.ts';
+import type { Store } from './store.ts';
 import { openAt, temporaryFile } from '../testing/test-store.ts';
 
 /** Accepts one change after another and prints the number of each once it is durable. */

@@ -18,7 +18,8 @@ import {
   withPending,
 } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
-import { DEFAULT_RETENTION, type Store } from './store.ts';
+import { DEFAULT_RETENTION } from './looking-back.ts';
+import type { Store } from './store.ts';
 import { openAt, temporaryFile } from '../testing/test-store.ts';
 
 async function openWithReopen(t: TestContext, path: string): Promise<OpenedStore> {
