@@ -157,6 +157,62 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.deepEqual(await headersOf(user), { authorization: `Bearer ${token}` });
   });
 
+  test('names the successor of an auth-provider that gives no token', async () => {
+    await assert.rejects(headersOf({ 'auth-provider': { name: 'gcp', config: {} } }), {
+      message:
+        'The auth-provider "gcp" of user "me" gave no token (Token is expired!); use gke-gcloud-auth-plugin (exec) instead',
+    });
+    await assert.rejects(headersOf({ 'auth-provider': { name: 'oidc', config: {} } }), {
+      message: 'The auth-provider "oidc" of user "me" gave no token; use a credential plug-in (exec) instead',
+    });
+  });
+
+  test('takes an empty field for an absent one', async () => {
+    const cluster = { 'proxy-url': '', 'certificate-authority-data': null, 'tls-server-name': null };
+    const user = { token: 't', tokenFile: '', as: null, 'client-certificate': '', 'client-key-data': null };
+    const file = await kubeconfig(user, cluster);
+    const credentials = await loadCredentials({ kubeconfig: file, env: {} });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer t' });
+    assert.deepEqual(await credentials.tls(), {});
+    assert.equal(credentials.proxy, undefined);
+  });
+
+  test('accepts a user without fields: nobody in particular', async () => {
+    const cluster = '{name: k, cluster: {server: "http://127.0.0.1:6443"}}';
+    for (const user of ['{name: me}', '{name: me, user: }']) {
+      const context = '{name: main, context: {cluster: k, user: me}}';
+      const file = await write(
+        `current-context: main\nclusters: [${cluster}]\nusers: [${user}]\ncontexts: [${context}]`,
+      );
+      assert.deepEqual(await (await loadCredentials({ kubeconfig: file, env: {} })).headers(), {});
+    }
+  });
+
+  test('refuses data that are not base64: nothing of them might be left', async () => {
+    const noCa = await kubeconfig({}, { 'certificate-authority-data': '!!!' });
+    assert.match(
+      await problemOf({ kubeconfig: noCa, env: {} }),
+      /^The certificate-authority-data of context "main" in \S+ must be base64$/,
+    );
+    const nobody = await kubeconfig({ 'client-certificate-data': '!!!', 'client-key-data': '!!!' });
+    assert.match(
+      await problemOf({ kubeconfig: nobody, env: {} }),
+      /^The client-certificate-data of user "me" of context "main" in \S+ must be base64$/,
+    );
+    const folded = await kubeconfig({}, { 'certificate-authority-data': `${btoa('C')}\n` });
+    assert.deepEqual(await (await loadCredentials({ kubeconfig: folded, env: {} })).tls(), { ca: 'C' });
+  });
+
+  test('refuses a server or proxy of another scheme', async () => {
+    const server = await kubeconfig({}, { server: 'ftp://127.0.0.1' });
+    assert.match(
+      await problemOf({ kubeconfig: server, env: {} }),
+      /^The server of .* must be a URL with http, https: current value is "ftp:\/\/127\.0\.0\.1"$/,
+    );
+    const proxy = await kubeconfig({}, { 'proxy-url': 'ftp://127.0.0.1' });
+    assert.match(await problemOf({ kubeconfig: proxy, env: {} }), /must be a URL with http, https, socks5: current/);
+  });
+
   test('shows no password of a malformed proxy-url', async () => {
     const broken = await kubeconfig({}, { 'proxy-url': 'http://me:c4nary@proxy.example:99999' });
     assert.match(await problemOf({ kubeconfig: broken, env: {} }), /^The proxy-url of context .* must be a URL$/);

@@ -18,33 +18,46 @@ import {
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, toError } from '../errors.ts';
+import { isObject } from '../json.ts';
 import { didYouMean } from '../near.ts';
 import type { Access } from './access.ts';
 import { ExecIdentity, execEntry } from './exec-plugin.ts';
 import { FreshFile } from '../fresh-file.ts';
-import { basic, bearer, clientCertificate, inline, material, type Identity } from './identity.ts';
+import { basic, bearer, clientCertificate, inline, material, type Identity, type Material } from './identity.ts';
 import { ProviderIdentity } from './provider-identity.ts';
+
+/** Without empty fields, which mean the same as absent ones, as in kubectl: `proxy-url: ""`. */
+function withoutEmptyFields(entry: unknown): unknown {
+  if (!isObject(entry)) return entry ?? {};
+  return Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== null && value !== ''));
+}
 
 /** Fields of a user that client-node's types omit or do not check: `token: 12345` is a number. */
 const extraUserFields = z.looseObject({
-  token: z.string().nullish(),
-  username: z.string().nullish(),
-  password: z.string().nullish(),
+  token: z.string().optional(),
+  username: z.string().optional(),
+  password: z.string().optional(),
   tokenFile: z.string().optional(),
   as: z.string().optional(),
   'as-uid': z.string().optional(),
-  'as-groups': z.array(z.string()).nullish(),
-  'as-user-extra': z.record(z.string(), z.array(z.string())).nullish(),
+  'as-groups': z.array(z.string()).optional(),
+  'as-user-extra': z.record(z.string(), z.array(z.string())).optional(),
 });
 type NamedUser = User & { readonly more: z.output<typeof extraUserFields> };
 
 /** The parts of the file that we read; the rest is for other programs. */
 const kubeconfigFile = z.object({
-  clusters: z.array(z.unknown()).nullish(),
+  clusters: z.array(z.looseObject({ cluster: z.preprocess(withoutEmptyFields, z.looseObject({})) })).nullish(),
   contexts: z.array(z.unknown()).nullish(),
-  users: z.array(z.looseObject({ name: z.string(), user: extraUserFields.nullish() })).nullish(),
+  users: z
+    .array(z.looseObject({ name: z.string(), user: z.preprocess(withoutEmptyFields, extraUserFields) }))
+    .nullish(),
   'current-context': z.string().nullish(),
 });
+
+const SERVER_SCHEMES = ['http', 'https'];
+const PROXY_SCHEMES = ['http', 'https', 'socks5'];
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 interface Kubeconfig {
   readonly files: readonly string[];
@@ -63,19 +76,21 @@ export async function kubeconfigAccess(options: {
   const context = chooseContext(config, options.context);
   const where = `of context "${context.name}" in ${config.files.join(', ')}`;
   const cluster = config.clusters.find(({ name }) => name === context.cluster);
-  if (cluster === undefined) throw new ConfigError([`Cluster "${context.cluster}" ${where} is not defined there`]);
+  if (cluster === undefined)
+    throw new ConfigError([`Cluster "${context.cluster}" ${where} is not defined there, or has no server`]);
   const user = config.users.find(({ name }) => name === context.user);
   if (user === undefined && context.user)
     throw new ConfigError([`User "${context.user}" ${where} is not defined there`]);
   return {
-    server: parseUrl(cluster.server, `The server ${where}`),
+    server: parseUrl(cluster.server, `The server ${where}`, SERVER_SCHEMES),
     clusterName: cluster.name,
     namespace: context.namespace,
-    ca: material(cluster.caData, cluster.caFile),
+    ca: materialOf(cluster.caData, cluster.caFile, `The certificate-authority-data ${where}`),
     identities: user === undefined ? [] : identitiesOf(user, cluster, options.env, where),
     skipTlsVerify: cluster.skipTLSVerify,
     tlsServerName: cluster.tlsServerName,
-    proxy: cluster.proxyUrl === undefined ? undefined : parseUrl(cluster.proxyUrl, `The proxy-url ${where}`),
+    proxy:
+      cluster.proxyUrl === undefined ? undefined : parseUrl(cluster.proxyUrl, `The proxy-url ${where}`, PROXY_SCHEMES),
   };
 }
 
@@ -170,8 +185,8 @@ function chooseContext({ files, contexts, currentContext }: Kubeconfig, requeste
 
 /** Precedence as in client-go: a token file over a token over a plug-in; a certificate is used along with any of them. */
 function identitiesOf(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): readonly Identity[] {
-  const cert = material(user.certData, user.certFile);
-  const key = material(user.keyData, user.keyFile);
+  const cert = materialOf(user.certData, user.certFile, `The client-certificate-data of user "${user.name}" ${where}`);
+  const key = materialOf(user.keyData, user.keyFile, `The client-key-data of user "${user.name}" ${where}`);
   if ((cert === undefined) !== (key === undefined))
     throw new ConfigError([`User "${user.name}" ${where} needs both a client certificate and its key`]);
   const identities: Identity[] = cert === undefined || key === undefined ? [] : [clientCertificate(cert, key)];
@@ -181,6 +196,12 @@ function identitiesOf(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
   else if (user.authProvider) identities.push(new ProviderIdentity(user, cluster));
   else if (user.username) identities.push(basic(user.username, user.password ?? ''));
   return [...identities, ...impersonation(user, where)];
+}
+
+/** Node decodes what it can: nothing may be left, and then we would trust the default CAs, or be anonymous. */
+function materialOf(data: string | undefined, file: string | undefined, what: string): Material | undefined {
+  if (data !== undefined && !BASE64.test(data.replace(/\s/g, ''))) throw new ConfigError([`${what} must be base64`]);
+  return material(data, file);
 }
 
 function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): Identity {
@@ -224,12 +245,12 @@ function impersonation({ name, more }: NamedUser, where: string): readonly Ident
   return [{ headers: () => Promise.resolve(headers) }];
 }
 
-function parseUrl(text: string, what: string): URL {
+function parseUrl(text: string, what: string, schemes: readonly string[]): URL {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`);
-  if (url !== null) return url;
+  if (url !== null && schemes.includes(url.protocol.slice(0, -1))) return url;
   // A URL that may contain a password is not shown.
   const shown = text.includes('@') ? '' : `: current value is "${text}"`;
-  throw new ConfigError([`${what} must be a URL${shown}`]);
+  throw new ConfigError([`${what} must be a URL${url === null ? '' : ` with ${schemes.join(', ')}`}${shown}`]);
 }
 
 /** As in client-go, a relative path of a plug-in is relative to the kubeconfig; a bare name is looked up in PATH. */

@@ -1,6 +1,7 @@
 /** The older `auth-provider` users (OIDC, GCP, Azure), whose tokens client-node can refresh. */
 import type { RequestOptions } from 'node:https';
 import type { Cluster, User } from '@kubernetes/client-node/dist/config_types.js';
+import { toError } from '../errors.ts';
 import type { Identity } from './identity.ts';
 
 /** Loads the whole of client-node on first use; see kubeconfig.ts for what that costs. */
@@ -26,14 +27,31 @@ export class ProviderIdentity implements Identity {
     kubeconfig.loadFromClusterAndUser({ ...this.#cluster, server: 'https://localhost' }, this.#user);
     return async () => {
       const options: RequestOptions = {};
-      await kubeconfig.applyToHTTPSOptions(options);
-      return tokenOf(options, this.#user.name);
+      try {
+        await kubeconfig.applyToHTTPSOptions(options);
+      } catch (cause) {
+        throw noToken(this.#user, cause);
+      }
+      return tokenOf(options, this.#user);
     };
   }
 }
 
-function tokenOf({ headers = {} }: RequestOptions, user: string): Record<string, string> {
+function tokenOf({ headers = {} }: RequestOptions, user: User): Record<string, string> {
   const { Authorization: authorization } = headers as Readonly<Record<string, unknown>>;
   if (typeof authorization === 'string') return { authorization };
-  throw new Error(`The auth-provider of user "${user}" gave no token`);
+  throw noToken(user);
+}
+
+/** The plug-ins of the providers that kubectl no longer supports. */
+const SUCCESSORS: Readonly<Record<string, string>> = { gcp: 'gke-gcloud-auth-plugin', azure: 'kubelogin' };
+
+function noToken({ name, authProvider }: User, cause?: unknown): Error {
+  const { name: provider } = authProvider as { readonly name?: unknown };
+  const reason = cause === undefined ? '' : ` (${toError(cause).message})`;
+  const plugin = SUCCESSORS[String(provider)] ?? 'a credential plug-in';
+  return new Error(
+    `The auth-provider "${String(provider)}" of user "${name}" gave no token${reason}; use ${plugin} (exec) instead`,
+    { cause },
+  );
 }
