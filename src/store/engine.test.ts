@@ -100,6 +100,22 @@ describe('Engine.run()', () => {
     engine.close();
   });
 
+  test('hands out a delivery even if the disk fails to take the note of it', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const engine = new Engine(openDatabase(path.join(folder, 'store.db')), true);
+    accept(engine, ['log'], 1, 1_000);
+    const failing = t.mock.method(fs, 'writeSync', () => {
+      throw Object.assign(new Error('i/o error, write'), { code: 'EIO' });
+    });
+    syncBuiltinESMExports();
+    const [claimed] = run(engine, ['claim', { chain: 'log', limit: 8, now: 1_000, stateful: [], atOnce: 1 }]);
+    failing.mock.restore();
+    syncBuiltinESMExports();
+    assert.equal((claimed as { readonly deliveries: readonly unknown[] }).deliveries.length, 1);
+    engine.close();
+  });
+
   test('reports an exhausted disk quota as a full disk, although SQLite reports an I/O error', async (t) => {
     const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
     t.after(() => rm(folder, { recursive: true }));

@@ -3,7 +3,6 @@
  * fsync, costs microseconds. Readers must cope with an older note, or none.
  */
 import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
-import { codeOf } from '../errors.ts';
 
 export class NoteFile {
   readonly #file: string;
@@ -25,12 +24,12 @@ export class NoteFile {
     }
   }
 
-  /** The rest of a longer previous note stays behind the line feed. On a full volume the previous note is kept. */
+  /** The rest of a longer previous note stays behind the line feed. If the disk refuses, the previous note is kept. */
   write(value: unknown): void {
     try {
       writeSync(this.#fd, `${JSON.stringify(value)}\n`, 0);
-    } catch (thrown) {
-      if (!['ENOSPC', 'EDQUOT'].includes(codeOf(thrown) ?? '')) throw thrown;
+    } catch {
+      // What the note is about has been handed out already, and nothing would hand it out again.
     }
   }
 
