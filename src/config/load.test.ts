@@ -162,6 +162,16 @@ describe('loadConfig()', async () => {
     ]);
   });
 
+  test('an empty TZ is UTC', async (t) => {
+    const own = process.env['TZ'];
+    t.after(() => {
+      if (own === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = own;
+    });
+    process.env['TZ'] = '';
+    assert.equal((await load('kwatchman.toml')).web.podWatcher.timeZone, 'UTC');
+  });
+
   test('strips the trailing newline of a token from a Secret', async () => {
     const { web, tracing } = await load('settings.toml');
     assert.deepEqual([web.token, tracing?.headers], ['a-token-of-16-or-more', { Authorization: 'Bearer b3a7' }]);

@@ -84,11 +84,17 @@ function webOf({ podWatcher = {}, ...table }: Table<'web'>): Config['web'] {
       resetOnRead: podWatcher.resetOnRead ?? false,
       includeEvents: podWatcher.includeEvents ?? true,
       pageRefreshSeconds: podWatcher.pageRefreshSeconds ?? 60,
-      timeZone: podWatcher.timeZone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
+      timeZone: podWatcher.timeZone ?? ownTimeZone(),
       host: podWatcher.host,
       namespace: podWatcher.namespace,
     },
   };
+}
+
+/** Intl calls an empty TZ, which means UTC, by a name that it does not accept itself. */
+function ownTimeZone(): string {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return timeZone === 'Etc/Unknown' ? 'UTC' : timeZone;
 }
 
 /** The default of client-go. */
