@@ -125,6 +125,18 @@ test('runHousekeeping() keeps trying while the store is locked, and logs it once
   assert.deepEqual(said, ['error: Cannot clean up the store, trying again']);
 });
 
+test('runHousekeeping() ends with the remedy when the state folder is gone', async (t) => {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  const { signal } = new AbortController();
+  const around = { log: createLogger({ silent: true }), metrics: createMetrics(), retention, signal };
+  await assert.rejects(runHousekeeping({ store, clock, stateFolder: '/nowhere/state', ...around }), {
+    message:
+      'The state folder /nowhere/state was moved or deleted; put it back before the next start, or that start begins with a new baseline',
+  });
+});
+
 test('createMetrics() omits state_free_bytes until it is known, because 0 would raise an alarm', async () => {
   const { registry } = createMetrics();
   assert.doesNotMatch(await registry.metrics(), /^watchchain_state_free_bytes/m);

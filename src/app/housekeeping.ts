@@ -59,8 +59,18 @@ export async function runHousekeeping(options: HousekeepingOptions): Promise<voi
 
 async function reportFreeSpace({ stateFolder, metrics }: HousekeepingOptions): Promise<void> {
   if (stateFolder === undefined) return;
-  const { bavail, bsize } = await statfs(stateFolder);
+  const { bavail, bsize } = await statfs(stateFolder).catch((cause: unknown) => {
+    throw codeOf(cause) === 'ENOENT' ? folderIsGone(stateFolder, cause) : cause;
+  });
   metrics.stateFree.set(bavail * bsize);
+}
+
+/** The store still writes to the moved files, or to deleted ones that end with this process. */
+function folderIsGone(folder: string, cause: unknown): Error {
+  return new Error(
+    `The state folder ${folder} was moved or deleted; put it back before the next start, or that start begins with a new baseline`,
+    { cause },
+  );
 }
 
 /** @param reported how many dead letters have been logged. Returns how many there are now */
