@@ -310,6 +310,19 @@ describe('acquireLeadership()', () => {
     assert.equal(spec().holderIdentity, 'one');
   });
 
+  test('does not take a deleted Lease while its holder may be at work, and takes it afterwards', async () => {
+    const one = await leading('one');
+    const two = contend('two');
+    await pass(4_500);
+    server.delete('Lease', AT.name);
+    await pass(20_000);
+    assert.deepEqual([one.leads, two.leads], [true, false]);
+    breakWrites(BROKEN[0]);
+    server.delete('Lease', AT.name);
+    await pass(17_000);
+    assert.deepEqual([one.leads, two.leads], [false, true]);
+  });
+
   test('loses a Lease that another has taken at the next renewal, and does not release it', async () => {
     const one = await leading('one');
     const lease = server.get('Lease', AT.name);

@@ -95,7 +95,7 @@ class Candidate {
     const { clock, signal, durationMs } = this.#options;
     const limits = { signal, timeoutMs: durationMs * RENEW_DEADLINE_SHARE };
     const found = await this.#lease.read(limits);
-    const freeInMs = found === undefined ? 0 : this.#freeInMs(found);
+    const freeInMs = found === undefined ? this.#deletedFreeInMs() : this.#freeInMs(found);
     if (freeInMs > 0) return { freeInMs };
     const requestedAt = clock.steady();
     const claim = claimOf(this.#options, found === undefined ? 0 : found.transitions + 1, clock.now());
@@ -103,6 +103,12 @@ class Candidate {
       found === undefined ? await this.#lease.create(claim, limits) : await this.#lease.update(found, claim, limits);
     // Another process was faster.
     return held === undefined ? { freeInMs: durationMs * RETRY_PERIOD_SHARE } : { held, requestedAt };
+  }
+
+  /** A holder still at work creates a deleted Lease again at its next renewal. */
+  #deletedFreeInMs(): number {
+    const { clock, durationMs } = this.#options;
+    return this.#seen === undefined ? 0 : Math.max(0, this.#seen.at + durationMs - clock.steady());
   }
 
   #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
