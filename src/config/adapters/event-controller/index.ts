@@ -6,8 +6,8 @@ import { literal } from '../../expand.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseIni, type IniFile } from './ini.ts';
-import { resourceOf } from './resource.ts';
-import { checkRequired, clusterOf, NAMES, Settings } from './settings.ts';
+import { resourceOf, type WatchedResource } from './resource.ts';
+import { checkRequired, clusterOf, NAMES, Settings, type ClusterTable, type Name } from './settings.ts';
 
 const LEVELS: Readonly<Record<PythonLevel, LogLevel>> = {
   NOTSET: 'debug',
@@ -37,7 +37,7 @@ export function adaptController(
   const report = new Report(options);
   const ini = parseIni(text ?? '');
   report.problems.push(...ini.problems);
-  for (const { path, message } of ini.warnings) report.warning(path, message);
+  report.warnings.push(...ini.warnings);
   const global = ini.sections.get('global');
   const { env, serviceAccountDir, file } = options;
   const settings = new Settings({ env, global, serviceAccountDir });
@@ -70,11 +70,10 @@ function valueOf(
   ini: IniFile,
   { report, file, hasFile }: AdapterContext,
 ): Readonly<Record<string, unknown>> {
-  const warn = report.warning.bind(report);
   const isNamespaced = namespacedOf(settings, report);
   checkRequired(settings, isNamespaced, file);
-  const cluster = clusterOf(settings, warn);
-  const resource = resourceOf(settings, isNamespaced, report.problem.bind(report), warn);
+  const cluster = clusterOf(settings, report);
+  const resource = resourceOf(settings, isNamespaced, report);
   if (resource === undefined) return {};
   const keys = {
     server: ['global', 'k8s_api_endpoint'],
@@ -98,7 +97,7 @@ function valueOf(
     concurrency: 1,
     retry: { retries: 0 },
     resource: [from(resource)],
-    ...handlersFor(settings, ini, resource.namespaces === undefined, report),
+    ...handlersFor(settings, ini, watcherOf(settings, cluster, resource), report),
   });
 }
 
@@ -117,7 +116,7 @@ function levelOf(written: string, report: Report): LogLevel {
 }
 
 /** A single plug-in is the chain's handler; several, separated by commas, are branches, which do not wait for each other. */
-function handlersFor(settings: Settings, ini: IniFile, isClusterWide: boolean, report: Report): object {
+function handlersFor(settings: Settings, ini: IniFile, watcher: object, report: Report): object {
   const written = settings
     .value('WATCHER_PLUGIN')
     .split(',')
@@ -125,7 +124,7 @@ function handlersFor(settings: Settings, ini: IniFile, isClusterWide: boolean, r
   const names = [...new Set(written.filter((name) => name !== ''))];
   const handlers = (names.length === 0 ? ['simple'] : names).map((name) => {
     const section = ini.sections.get(`plugin_${name}`) ?? new Map<string, string>();
-    const table = name === 'simple' ? simple(section) : python(name, section, settings, isClusterWide);
+    const table = name === 'simple' ? simple(section) : python(name, section, watcher);
     return { name, table: report.from([`plugin_${name}`], table) };
   });
   const [first, ...others] = handlers;
@@ -138,21 +137,7 @@ function simple(section: ReadonlyMap<string, string>): object {
   return { name: 'simple', ...(level === undefined || level === '' ? {} : { level: literal(level) }) };
 }
 
-function python(
-  name: string,
-  section: ReadonlyMap<string, string>,
-  settings: Settings,
-  isClusterWide: boolean,
-): object {
-  const { token, tokenFile, caFile } = clusterOf(settings, () => undefined) as Readonly<
-    Record<string, string | undefined>
-  >;
-  const plain = Object.fromEntries(
-    NAMES.filter((key) => !['K8S_TOKEN', 'K8S_CA', 'K8S_INSECURE'].includes(key)).map((key) => [
-      key.toLowerCase(),
-      literal(settings.value(key)),
-    ]),
-  );
+function python(name: string, section: ReadonlyMap<string, string>, watcher: object): object {
   return {
     name: 'python',
     id: name,
@@ -161,14 +146,27 @@ function python(
     cwd: resolve('.'),
     inheritEnv: true,
     section: Object.fromEntries([...section].map(([key, value]) => [key, literal(value)])),
-    watcher: {
-      ...plain,
-      k8s_endpoint: literal(settings.value('K8S_API_ENDPOINT')),
-      ...(isClusterWide ? { k8s_namespace: '' } : {}),
-      ...(token === undefined ? {} : { k8s_token: token }),
-      ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
-      ...(caFile === undefined ? {} : { k8s_ca: caFile }),
-    },
+    watcher,
+  };
+}
+
+/** The settings that `cluster` holds in another form. */
+const OF_CLUSTER: ReadonlySet<Name> = new Set(['K8S_TOKEN', 'K8S_CA', 'K8S_INSECURE']);
+
+/** What a plug-in finds in `watcher.config`. */
+function watcherOf(
+  settings: Settings,
+  { token, tokenFile, caFile }: ClusterTable,
+  { namespaces }: WatchedResource,
+): Readonly<Record<string, string>> {
+  const names = NAMES.filter((name) => !OF_CLUSTER.has(name));
+  return {
+    ...Object.fromEntries(names.map((name) => [name.toLowerCase(), literal(settings.value(name))])),
+    k8s_endpoint: literal(settings.value('K8S_API_ENDPOINT')),
+    ...(namespaces === undefined ? { k8s_namespace: '' } : {}),
+    ...(token === undefined ? {} : { k8s_token: token }),
+    ...(tokenFile === undefined ? {} : { token_file: tokenFile }),
+    ...(caFile === undefined ? {} : { k8s_ca: caFile }),
   };
 }
 

@@ -1,5 +1,5 @@
 /** What the Event Controller watches: a plural found by discovery, one in a given group, or an API path as written. */
-import type { Path } from '../../problems.ts';
+import type { Report } from '../report.ts';
 import type { Settings } from './settings.ts';
 
 export interface WatchedResource {
@@ -9,18 +9,11 @@ export interface WatchedResource {
   readonly fieldSelector?: string;
 }
 
-type Warn = (path: Path, message: string) => void;
-
 /** Undefined if it cannot be determined, which is reported as a problem. */
-export function resourceOf(
-  settings: Settings,
-  isNamespaced: boolean,
-  problem: Warn,
-  warn: Warn,
-): WatchedResource | undefined {
+export function resourceOf(settings: Settings, isNamespaced: boolean, report: Report): WatchedResource | undefined {
   const path = settings.value('K8S_API_PATH');
-  if (path !== '') return resourceAtPath(path, (message) => problem(['global', 'k8s_api_path'], message));
-  const apiVersion = apiVersionOf(settings, problem, warn);
+  if (path !== '') return resourceAtPath(path, report);
+  const apiVersion = apiVersionOf(settings, report);
   return {
     kind: settings.value('K8S_RESOURCE'),
     ...(apiVersion === undefined ? {} : { apiVersion }),
@@ -29,11 +22,11 @@ export function resourceOf(
 }
 
 /** Only a group that was set explicitly overrides discovery: the original's default, `oapi`, is gone since OpenShift 4. */
-function apiVersionOf(settings: Settings, problem: Warn, warn: Warn): string | undefined {
+function apiVersionOf(settings: Settings, report: Report): string | undefined {
   const version = settings.value('K8S_API_VERSION') || 'v1';
   if (!settings.isGiven('K8S_API_GROUP')) {
     if (settings.isGiven('K8S_API_VERSION') && version !== 'v1')
-      warn(['global', 'k8s_api_version'], 'has no effect without k8s_api_group: discovery finds the version');
+      report.warning(['global', 'k8s_api_version'], 'has no effect without k8s_api_group: discovery finds the version');
     return undefined;
   }
   const group = settings.value('K8S_API_GROUP').replace(/^\/|\/$/g, '');
@@ -41,7 +34,7 @@ function apiVersionOf(settings: Settings, problem: Warn, warn: Warn): string | u
   if (group === 'api') return version;
   if (group === 'oapi') return `oapi/${version}`;
   if (named !== undefined) return `${named}/${version}`;
-  problem(['global', 'k8s_api_group'], `must be "api", "oapi" or "apis/GROUP": current value is "${group}"`);
+  report.problem(['global', 'k8s_api_group'], `must be "api", "oapi" or "apis/GROUP": current value is "${group}"`);
   return undefined;
 }
 
@@ -49,10 +42,11 @@ function apiVersionOf(settings: Settings, problem: Warn, warn: Warn): string | u
 const API_PATH =
   /^\/?(?:(api)|(oapi)|apis\/(?<group>[^/]+))\/(?<version>[^/]+)(?:\/namespaces\/(?<namespace>[^/]+))?\/(?<plural>[^/]+)(?:\/(?<name>[^/]+))?\/?$/;
 
-function resourceAtPath(path: string, problem: (message: string) => void): WatchedResource | undefined {
+function resourceAtPath(path: string, report: Report): WatchedResource | undefined {
   const found = API_PATH.exec(path);
   if (found?.groups === undefined || path.includes('?')) {
-    problem(
+    report.problem(
+      ['global', 'k8s_api_path'],
       `must be the path of a list, such as "api/v1/pods" or "apis/route.openshift.io/v1/namespaces/shop/routes": current value is "${path}"`,
     );
     return undefined;

@@ -8,7 +8,7 @@ import { ConfigError } from '../../../errors.ts';
 import { SERVICE_ACCOUNT_DIR } from '../../../source/in-cluster.ts';
 import { literal } from '../../expand.ts';
 import { isThere } from '../../paths.ts';
-import type { Path } from '../../problems.ts';
+import type { Report } from '../report.ts';
 
 /** The names in the environment; the file has them in lower case. */
 export const NAMES = [
@@ -32,6 +32,13 @@ const DEFAULTS: Partial<Readonly<Record<Name, string>>> = {
   K8S_NAMESPACED: 'True',
   LOG_LEVEL: 'INFO',
   WATCHER_PLUGIN: 'simple',
+};
+
+/** What the kubelet mounts. */
+const POD_FILES: Partial<Readonly<Record<Name, string>>> = {
+  K8S_TOKEN: 'token',
+  K8S_CA: 'ca.crt',
+  K8S_NAMESPACE: 'namespace',
 };
 
 export interface Setting {
@@ -75,25 +82,30 @@ export class Settings {
 
   /** For the token and the CA, the path of the file, which is read again whenever it changes. */
   #inPod(name: Name): string | undefined {
-    const folder = this.#options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR;
-    const file = name === 'K8S_TOKEN' ? 'token' : name === 'K8S_CA' ? 'ca.crt' : 'namespace';
-    const path = join(folder, file);
-    if (!['K8S_TOKEN', 'K8S_CA', 'K8S_NAMESPACE'].includes(name) || !isThere(path)) return undefined;
+    const file = POD_FILES[name];
+    if (file === undefined) return undefined;
+    const path = join(this.#options.serviceAccountDir ?? SERVICE_ACCOUNT_DIR, file);
+    if (!isThere(path)) return undefined;
     return name === 'K8S_NAMESPACE' ? readFileSync(path, 'utf8').trim() || undefined : path;
   }
 }
 
 /** The table `[cluster]`, as a TOML file would hold it. */
-export function clusterOf(
-  settings: Settings,
-  warn: (path: Path, message: string) => void,
-): Readonly<Record<string, unknown>> {
+export interface ClusterTable {
+  readonly server: string;
+  readonly token?: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  readonly insecure?: true;
+}
+
+export function clusterOf(settings: Settings, report: Report): ClusterTable {
   const endpoint = settings.value('K8S_API_ENDPOINT');
   const token = settings.get('K8S_TOKEN');
   const ca = settings.value('K8S_CA');
   const insecure = /^(true|yes|1|on)$/i.test(settings.value('K8S_INSECURE'));
   if (ca === '' && !insecure)
-    warn(['global', 'k8s_ca'], 'no CA file is set: the server needs a certificate that the system trusts');
+    report.warning(['global', 'k8s_ca'], 'no CA file is set: the server needs a certificate that the system trusts');
   return {
     server: /^https?:\/\//.test(endpoint) ? endpoint : `https://${endpoint}`,
     ...(token.from === 'pod' ? { tokenFile: token.value } : { token: tokenReference(token) }),
