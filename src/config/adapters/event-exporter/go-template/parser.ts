@@ -21,6 +21,8 @@ const UNSUPPORTED: ReadonlySet<string> = new Set(['define', 'template', 'block']
 class TemplateReader {
   readonly #pieces: readonly Piece[];
   #next = 0;
+  /** How many loops are open. */
+  #loops = 0;
 
   constructor(pieces: readonly Piece[]) {
     this.#pieces = pieces;
@@ -35,6 +37,7 @@ class TemplateReader {
       }
       const action = new ActionReader(piece.action);
       const keyword = action.keyword();
+      if (keyword === 'end') action.mustBeEmpty(keyword);
       if (keyword === 'end' || keyword === 'else') return { nodes, end: { keyword, rest: action } };
       nodes.push(this.#action(keyword, action));
     }
@@ -43,14 +46,21 @@ class TemplateReader {
 
   #action(keyword: string | undefined, action: ActionReader): TemplateNode {
     if (keyword === 'if' || keyword === 'with' || keyword === 'range') return this.#block(keyword, action);
-    if (keyword === 'break' || keyword === 'continue') return { type: keyword };
+    if (keyword === 'break' || keyword === 'continue') {
+      action.mustBeEmpty(keyword);
+      if (this.#loops === 0) throw new GoTemplateError(`{{${keyword}}} without {{range}}`);
+      return { type: keyword };
+    }
     if (keyword !== undefined && UNSUPPORTED.has(keyword)) throw new GoTemplateError(`{{${keyword}}} is not supported`);
     return { type: 'action', pipe: action.wholePipe() };
   }
 
   #block(type: 'if' | 'with' | 'range', action: ActionReader): TemplateNode {
     const pipe = action.wholePipe();
+    const loops = type === 'range' ? 1 : 0;
+    this.#loops += loops;
     const { nodes: body, end } = this.list();
+    this.#loops -= loops;
     return { type, pipe, body, otherwise: this.#otherwise(type, end) };
   }
 
@@ -60,7 +70,7 @@ class TemplateReader {
     if (end.keyword === 'end') return [];
     const inner = end.rest.keyword();
     if (inner === 'if' || inner === 'with') return [this.#block(inner, end.rest)];
-    end.rest.mustBeEmpty();
+    end.rest.mustBeEmpty('else');
     const { nodes, end: last } = this.list();
     if (last?.keyword !== 'end') throw new GoTemplateError(`{{${type}}} without {{end}}`);
     return nodes;
@@ -101,9 +111,10 @@ class ActionReader {
     return token.text;
   }
 
-  mustBeEmpty(): void {
+  /** @throws GoTemplateError if anything follows the keyword */
+  mustBeEmpty(keyword: string): void {
     this.#skipSpace();
-    if (this.#peek() !== undefined) throw new GoTemplateError('{{else}} takes nothing');
+    if (this.#peek() !== undefined) throw new GoTemplateError(`{{${keyword}}} takes nothing`);
   }
 
   wholePipe(): Pipe {
