@@ -105,19 +105,20 @@ function instantOf(value: unknown): Instant {
   return { ms, nanos: fraction.slice(0, 9).padEnd(9, '0') };
 }
 
-/** The parts of a layout, longer ones first. */
+/** The parts of a layout, longer ones first. Not in `Month`, and `_2006` is the year after an underscore. */
 const PARTS =
-  /2006|January|Jan|Monday|Mon|MST|Z07:00|-07:00|[Z-]0700|[Z-]07|[.,]0+(?!\d)|[.,]9+(?!\d)|_2|0[1-6]|06|15|PM|pm|[12345]/g;
+  /2006|January|Jan(?![a-z])|Monday|Mon(?![a-z])|MST|Z07:00|-07:00|[Z-]0700|[Z-]07|[.,]0+(?!\d)|[.,]9+(?!\d)|_2(?!006)|0[1-6]|06|15|PM|pm|[12345]/g;
 
 function formatted({ ms, nanos }: Instant, layout: string, zone: string): string {
-  const { offsetMinutes, name } = zoneAt(ms, zone);
+  const offsetMinutes = offsetAt(ms, zone);
   const local = new Date(ms + offsetMinutes * 60_000);
-  return layout.replace(PARTS, (part) =>
-    /^[.,]/.test(part) ? fractionOf(part, nanos) : partOf(part, local, offsetMinutes, name),
-  );
+  return layout.replace(PARTS, (part) => {
+    if (part === 'MST') return zoneNameAt(ms, zone, offsetMinutes);
+    return /^[.,]/.test(part) ? fractionOf(part, nanos) : partOf(part, local, offsetMinutes);
+  });
 }
 
-function partOf(part: string, local: Date, offsetMinutes: number, zone: string): string {
+function partOf(part: string, local: Date, offsetMinutes: number): string {
   const hour = local.getUTCHours();
   const twelve = hour % 12 === 0 ? 12 : hour % 12;
   const month = MONTHS[local.getUTCMonth()] ?? '';
@@ -143,7 +144,6 @@ function partOf(part: string, local: Date, offsetMinutes: number, zone: string):
     '5': String(local.getUTCSeconds()),
     PM: hour < 12 ? 'AM' : 'PM',
     pm: hour < 12 ? 'am' : 'pm',
-    MST: zone,
     '-0700': offsetText(offsetMinutes, ''),
     '-07:00': offsetText(offsetMinutes, ':'),
     '-07': offsetText(offsetMinutes, '').slice(0, 3),
@@ -168,17 +168,26 @@ function offsetText(minutes: number, separator: string): string {
 }
 
 /** An unknown zone is UTC, as in sprig. */
-function zoneAt(ms: number, zone: string): { readonly offsetMinutes: number; readonly name: string } {
-  if (zone === 'UTC' || zone === '' || zone === 'Local') return { offsetMinutes: 0, name: 'UTC' };
+function offsetAt(ms: number, zone: string): number {
+  const [, sign, hours, minutes] = /([+-])(\d+):(\d+)/.exec(writtenZone(ms, zone, 'en-US', 'longOffset')) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0));
+}
+
+/** Each language has names only for the zones of its own regions, and writes `GMT+1` for the others. */
+const LANGUAGES = ['en-US', 'en-GB', 'en-AU', 'en-IN', 'en-ZA', 'ja'] as const;
+
+/** `CET`; as in Go the offset, `-03`, for a zone without a name. */
+function zoneNameAt(ms: number, zone: string, offsetMinutes: number): string {
+  const names = LANGUAGES.values().map((language) => writtenZone(ms, zone, language, 'short'));
+  return names.find((name) => !/^GMT[+-]/.test(name)) ?? offsetText(offsetMinutes, '').replace(/00$/, '');
+}
+
+function writtenZone(ms: number, zone: string, language: string, timeZoneName: 'longOffset' | 'short'): string {
+  if (zone === '' || zone === 'Local') return 'UTC';
   try {
-    const format = (timeZoneName: 'longOffset' | 'short') =>
-      new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName })
-        .formatToParts(ms)
-        .find(({ type }) => type === 'timeZoneName')?.value ?? '';
-    const [, sign, hours, minutes] = /([+-])(\d+):(\d+)/.exec(format('longOffset')) ?? [];
-    const offsetMinutes = (sign === '-' ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0));
-    return { offsetMinutes, name: format('short') };
+    const parts = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName }).formatToParts(ms);
+    return parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
   } catch {
-    return { offsetMinutes: 0, name: 'UTC' };
+    return 'UTC';
   }
 }
