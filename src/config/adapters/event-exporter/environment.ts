@@ -4,6 +4,7 @@
  * change the structure of the file. Unlike there, `$$` is a dollar sign, and the variables of Go templates survive.
  */
 import { literal } from '../../expand.ts';
+import type { AdapterOptions } from '../adapter.ts';
 
 /** Unicode noncharacters, reserved for internal use: no text holds them. */
 const OPEN = '\uFDD0';
@@ -14,18 +15,12 @@ const OUR_VARIABLE = /^[A-Za-z_]\w*$/;
 /** `$$`, `${name}`, an unclosed `${`, `$name`, one of the shell's own one-character names; `{{`, `}}` and quotes for templates. */
 const TOKEN = /\$\$|\$\{([^}]*)\}|\$\{|\$([A-Za-z_]\w*)|\$([*#@!?\-0-9])|\{\{|\}\}|["`]/g;
 
-export interface EnvironmentOptions {
-  readonly env: NodeJS.ProcessEnv;
-  /** What replaces variables that are not set: nothing, as in the original, or a reference to be resolved later. */
-  readonly unset: 'empty' | 'keep';
-}
-
 export class ExporterEnvironment {
   readonly #env: NodeJS.ProcessEnv;
-  readonly #unset: EnvironmentOptions['unset'];
+  readonly #unset: AdapterOptions['unset'];
   readonly #missing = new Map<string, number>();
 
-  constructor({ env, unset }: EnvironmentOptions) {
+  constructor({ env, unset }: Pick<AdapterOptions, 'env' | 'unset'>) {
     this.#env = env;
     this.#unset = unset;
   }
@@ -81,7 +76,7 @@ export class ExporterEnvironment {
     return text.replace(MARK, (_, name: string) => this.#value(name));
   }
 
-  /** The variables of a marked text that are not set. */
+  /** The variables of a marked text that are not set; none if what is not set is empty, since those have no mark. */
   unsetIn(text: string): readonly string[] {
     return [...text.matchAll(MARK)].flatMap(([, name = '']) => (this.#env[name] === undefined ? [name] : []));
   }

@@ -21,7 +21,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const environment = new ExporterEnvironment(options);
   const { value: written, locate } = parseYaml(environment.mark(text));
   const report = new Report(options);
-  const file = checkedFile(normalizeValues(written, { environment, report, unset: options.unset }), report);
+  const file = checkedFile(normalizeValues(written, { environment, report }), report);
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
     for (const [name, line] of environment.missing)
@@ -66,7 +66,6 @@ function isSecret(path: Path): boolean {
 interface NormalizeContext {
   readonly environment: ExporterEnvironment;
   readonly report: Report;
-  readonly unset: AdapterOptions['unset'];
 }
 
 /**
@@ -87,16 +86,12 @@ function normalizeValues(value: unknown, context: NormalizeContext, path: Path =
     return Object.fromEntries(members.filter(([, inner]) => inner !== null));
   }
   if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
-  const { environment, report, unset } = context;
+  const { environment, report } = context;
   const resolved = environment.resolve(value);
   if (resolved === value) return value;
   // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
-  if (unset === 'keep')
-    for (const name of environment.unsetIn(value))
-      report.warning(
-        path,
-        `the variable ${name} is not set, and this place cannot refer to it: it is treated as empty`,
-      );
+  for (const name of environment.unsetIn(value))
+    report.warning(path, `the variable ${name} is not set, and this place cannot refer to it: it is treated as empty`);
   return parseYaml(resolved).value;
 }
 
