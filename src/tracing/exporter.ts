@@ -3,6 +3,7 @@ import { pause, type Clock } from '../clock.ts';
 import type { TracingConfig } from '../config/config.ts';
 import type { Receivers } from '../delivery/receivers.ts';
 import { secretsOf } from '../delivery/scrub.ts';
+import { urlBelow } from '../delivery/url-below.ts';
 import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -35,8 +36,7 @@ export class Exporter {
 
   constructor(options: ExporterOptions) {
     this.#options = options;
-    this.#url = new URL(options.config.endpoint);
-    this.#url.pathname = `${this.#url.pathname.replace(/\/$/, '')}/v1/traces`;
+    this.#url = urlBelow(options.config.endpoint, 'v1/traces');
     this.#running = this.#run();
   }
 
