@@ -29,11 +29,8 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
   const hasFailed = phaseOf(pod) === 'Failed';
   const containers = containersOf(pod).flatMap((container) => problemOf(container, hasFailed));
   const own = hasFailed ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
-  return [
-    ...(own?.due === undefined && own !== undefined ? [own] : []),
-    ...containers,
-    ...(own?.due === undefined ? [] : [own]),
-  ];
+  if (own === undefined) return containers;
+  return own.due === undefined ? [own, ...containers] : [...containers, own];
 }
 
 /** @param hasFailed the pod has failed for good */

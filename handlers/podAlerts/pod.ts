@@ -75,7 +75,7 @@ type ContainerSpec = Pick<Container, 'restartPolicy'> & { readonly image: string
 function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }: ContainerSpec): Container {
   const { waiting, running, terminated } = table(status, 'state');
   const reason = text(waiting, 'reason');
-  const exit = terminated === undefined ? undefined : exitOf(table(terminated));
+  const exit = exitOf(table(terminated));
   return {
     name: text(status, 'name') ?? '',
     init,
@@ -85,15 +85,14 @@ function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }
     state: waiting ? 'waiting' : running ? 'running' : terminated ? 'terminated' : 'unknown',
     waiting: reason === undefined ? undefined : { reason, message: text(waiting, 'message') },
     terminated: exit,
-    last:
-      Object.keys(table(status, 'lastState', 'terminated')).length === 0
-        ? undefined
-        : exitOf(table(status, 'lastState', 'terminated')),
+    last: exitOf(table(status, 'lastState', 'terminated')),
     healthy: running ? status['ready'] === true || (init && status['started'] === true) : exit?.exitCode === 0,
   };
 }
 
-function exitOf(terminated: JsonObject): Exit {
+/** Undefined for an empty table. */
+function exitOf(terminated: JsonObject): Exit | undefined {
+  if (Object.keys(terminated).length === 0) return undefined;
   const exitCode = integer(terminated, 'exitCode') ?? 0;
   const reported = integer(terminated, 'signal');
   const [startedAt, finishedAt] = [time(terminated, 'startedAt'), time(terminated, 'finishedAt')];
