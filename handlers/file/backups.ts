@@ -12,8 +12,8 @@ export interface BackupLimits {
 
 /** The path for a rotated file. Without colons, which Windows and tar interpret. */
 export function backupName(path: string, now: number): string {
+  const { stem, extension } = partsOf(path);
   for (let ms = now; ; ms++) {
-    const { stem, extension } = partsOf(path);
     const backup = join(dirname(path), `${stem}-${new Date(ms).toISOString().replaceAll(':', '-')}${extension}`);
     if (!existsSync(backup)) return backup;
   }
