@@ -2,7 +2,14 @@
 import { idempotencyKey, type Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
-import { isHalt, type Halt, type HandlerContext, type HandlerDefinition } from '../chain/handler.ts';
+import {
+  isHalt,
+  type Halt,
+  type HandlerContext,
+  type HandlerDefinition,
+  type HandlerEnvironment,
+  type StatefulDefinition,
+} from '../chain/handler.ts';
 import {
   checkedDecision,
   checkedGroup,
@@ -80,7 +87,7 @@ export async function rehearse(
   const call = callerOf(definition, options, testEnvironment({ id, log, clock, receivers }));
   const results: RehearsedChange[] = [];
   try {
-    await call.start?.();
+    await call.start();
     for (const change of changes) {
       const context = testContext({ id, log, idempotencyKey: idempotencyKey(change, id) });
       const wakeUps = new Map<string, number | null>();
@@ -89,7 +96,7 @@ export async function rehearse(
       results.push({ change, ...outcome, sent: sent.slice(before), wakeUps });
     }
   } finally {
-    await call.stop?.();
+    await call.stop();
   }
   return { changes: results, logged };
 }
@@ -108,30 +115,42 @@ async function outcomeOf(handle: () => Promise<Change | Halt>): Promise<Outcome>
 
 interface Caller {
   handle(change: Change, context: HandlerContext, wakeUps: Map<string, number | null>): Promise<Change | Halt>;
-  start?(): Promise<void>;
-  stop?(): Promise<void>;
+  start(): Promise<void>;
+  stop(): Promise<void>;
 }
 
 /** A uniform interface to the three types of handlers. */
 function callerOf(
   definition: HandlerDefinition,
   options: Record<string, unknown>,
-  environment: ReturnType<typeof testEnvironment>,
+  environment: HandlerEnvironment,
 ): Caller {
-  if (definition.type === 'sink') {
-    const sink = checkedInstance(definition.create(options, environment), 'deliver');
-    return {
-      ...lifeOf(sink),
-      handle: async (change, context) => sinkVerdict(await sink.deliver(change, context), change),
-    };
+  switch (definition.type) {
+    case 'sink': {
+      const sink = checkedInstance(definition.create(options, environment), 'deliver');
+      return {
+        ...lifeOf(sink),
+        handle: async (change, context) => sinkVerdict(await sink.deliver(change, context), change),
+      };
+    }
+    case 'transform': {
+      const transform = checkedInstance(definition.create(options, environment), 'handle');
+      return {
+        ...lifeOf(transform),
+        handle: async (change, context) => checkedVerdict(await transform.handle(change, context)),
+      };
+    }
+    case 'stateful':
+      return statefulCaller(definition, options, environment);
   }
-  if (definition.type === 'transform') {
-    const transform = checkedInstance(definition.create(options, environment), 'handle');
-    return {
-      ...lifeOf(transform),
-      handle: async (change, context) => checkedVerdict(await transform.handle(change, context)),
-    };
-  }
+}
+
+/** Keeps the states, by group. */
+function statefulCaller(
+  definition: StatefulDefinition,
+  options: Record<string, unknown>,
+  environment: HandlerEnvironment,
+): Caller {
   const stateful = checkedInstance(definition.create(options, environment), 'handle');
   const states = new Map<string, Json>();
   const groups = new Map<string, string>();
@@ -150,8 +169,7 @@ function callerOf(
         groups.set(key, group);
       };
       const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
-      const result = await stateful.handle(change, { ...context, ...more });
-      const { verdict, state } = checkedDecision(result);
+      const { verdict, state } = checkedDecision(await stateful.handle(change, { ...context, ...more }));
       if (state === null) states.delete(group);
       else states.set(group, state);
       return verdict;
