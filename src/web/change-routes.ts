@@ -12,6 +12,7 @@ import {
   type ChangesQuery,
   type ShownChange,
 } from './changes.ts';
+import type { Store } from '../store/store.ts';
 import type { ServiceView } from './service-view.ts';
 import { propertiesOf } from './schemas.ts';
 import type { Route, RouteParts } from './route.ts';
@@ -62,7 +63,7 @@ async function stream(
   if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS)
     return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
-  const { filter, problem } = await filterFor(service, query);
+  const { filter, problem } = await filterFor(store, query);
   if (filter === undefined) return c.json({ error: problem }, 400);
   const seen = Number(c.req.header('last-event-id') ?? after);
   const { headers } = c.req.raw;
@@ -85,11 +86,12 @@ async function stream(
 
 /** A kind without any records is a problem of the query. */
 async function filterFor(
-  service: ServiceView,
+  store: Store,
   query: ChangesQuery,
-): Promise<{ readonly filter?: ChangesFilter; readonly problem?: string }> {
-  const store = service.store();
-  if (store === undefined) return { filter: {} };
+): Promise<
+  | { readonly filter: ChangesFilter; readonly problem?: undefined }
+  | { readonly filter?: undefined; readonly problem: string }
+> {
   try {
     return { filter: await filterOf(store, query) };
   } catch (thrown) {
@@ -98,15 +100,15 @@ async function filterFor(
   }
 }
 
-/** A page of changes; empty, with a reason, for a query that nothing can match. */
+/** A page of changes; empty, with a reason, for a query that nothing can match; empty while the service is not running. */
 export async function newest(
   service: ServiceView,
   query: ChangesQuery,
 ): Promise<{ readonly changes: readonly ShownChange[]; readonly problem?: string }> {
-  const { filter, problem } = await filterFor(service, query);
   const store = service.store();
-  if (filter === undefined || store === undefined)
-    return { changes: [], ...(problem === undefined ? {} : { problem }) };
+  if (store === undefined) return { changes: [] };
+  const { filter, problem } = await filterFor(store, query);
+  if (filter === undefined) return { changes: [], problem };
   const { limit, before } = query;
   const page = before === undefined ? filter : { ...filter, beforeId: before };
   return { changes: await newestShown(store, page, limit) };
