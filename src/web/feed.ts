@@ -1,10 +1,10 @@
 /** Changes as they are accepted, read and rendered once for all viewers with the same filter. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { pause, type Clock } from '../clock.ts';
+import { pause } from '../clock.ts';
 import { toError } from '../errors.ts';
-import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import { newestShown, type ChangesFilter } from './changes.ts';
+import type { ServiceView } from './service-view.ts';
 
 /** Gets a server-sent event `changes` in wire format, made once for all viewers: `{"changes": [...], "truncated": false}`. */
 export type Viewer = (message: Uint8Array) => void;
@@ -14,12 +14,6 @@ const EVERY_MS = 500;
 /** The newest changes in one message. Nobody reads more at once, and older ones are in the history. */
 const MAX_SHOWN = 50;
 
-export interface FeedOptions {
-  readonly store: () => Store | undefined;
-  readonly clock: Clock;
-  readonly log: Logger;
-}
-
 /** The viewers with the same filter. */
 interface Subscribers {
   readonly filter: ChangesFilter;
@@ -27,12 +21,12 @@ interface Subscribers {
 }
 
 export class Feed {
-  readonly #options: FeedOptions;
+  readonly #service: Pick<ServiceView, 'clock' | 'log' | 'store'>;
   readonly #subscribersByFilter = new Map<string, Subscribers>();
   #running: { readonly stop: AbortController; readonly begun: Promise<void> } | undefined;
 
-  constructor(options: FeedOptions) {
-    this.#options = options;
+  constructor(service: Pick<ServiceView, 'clock' | 'log' | 'store'>) {
+    this.#service = service;
   }
 
   get viewers(): number {
@@ -70,13 +64,13 @@ export class Feed {
   }
 
   async #read(signal: AbortSignal, begun: () => void): Promise<void> {
-    const { clock, log, store } = this.#options;
+    const { clock, log } = this.#service;
     let lastSentId: number | undefined;
     let trouble: string | undefined;
     while (!signal.aborted) {
       try {
-        const open = store();
-        if (open !== undefined) lastSentId = await this.#sendNew(open, lastSentId);
+        const store = this.#service.store();
+        if (store !== undefined) lastSentId = await this.#sendNew(store, lastSentId);
         begun();
         if (trouble !== undefined) log.info('The page can read new changes again');
         trouble = undefined;

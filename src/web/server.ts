@@ -49,7 +49,7 @@ export async function startWeb({ listen: at, service, settings }: WebOptions): P
   collectProcessMetrics(metrics);
   if (settings.exporterMetrics !== undefined) addExporterMetrics(metrics, settings.exporterMetrics);
   const gate = gateFor(at, settings, service);
-  const feed = new Feed({ ...service, store: () => service.store() });
+  const feed = new Feed(service);
   const sessions = new Sessions(clock);
   const routes = routesOf({ service, settings, assets: await loadAssets(), feed, gate, sessions });
   const app = createWebApp({ routes, settings, gate, sessions, log });
