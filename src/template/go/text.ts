@@ -13,7 +13,11 @@ const MAX_REPEATED = 1024 * 1024;
 
 export const TEXT: readonly FilterDefinition[] = [
   ofText('go_title', 'Capitalizes each word.', '{{ "back off" | go_title }}', 'Back Off', (text) =>
-    text.replace(/(^|[^\p{L}\p{N}_'])(\p{Ll})/gu, (_, before: string, letter: string) => before + letter.toUpperCase()),
+    // In Go a blank ends a word, and any ASCII character but letters, digits and underscores: an apostrophe, too.
+    text.replace(
+      /(^|[[\0-\x7f]--\w]|\s)(\p{Ll})/gv,
+      (_, before: string, letter: string) => before + letter.toUpperCase(),
+    ),
   ),
   ofText('go_trim', 'Removes whitespace around the text.', '{{ " a " | go_trim }}', 'a', (text) => text.trim()),
   ofText('go_nospace', 'Removes all whitespace.', '{{ "a b" | go_nospace }}', 'ab', (text) => text.replace(/\s+/g, '')),
