@@ -51,13 +51,13 @@ export async function fetchEvents(
   }
 }
 
-function withoutManagers(event: JsonObject): Manifest {
+function withoutManagers(event: JsonObject): JsonObject {
   const { managedFields: _, ...metadata } = table(event, 'metadata');
-  return { ...event, metadata: metadata as unknown as Manifest['metadata'] };
+  return { ...event, metadata };
 }
 
 /** Applies the rules for stored Events and those for Events quoted in alerts, as these Events went through neither. */
-function createEventRedactor(rules: RedactConfig): (event: Manifest) => Manifest {
+function createEventRedactor(rules: RedactConfig): (event: JsonObject) => Manifest {
   const redact = createRedactor(rules, randomBytes(32)).forKind(EVENT);
   const redacted = textRedactor(() => rules.envNames);
   return (event) => {
