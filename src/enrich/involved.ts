@@ -87,7 +87,7 @@ export function factsOf(metadata: Json | undefined): ObjectFacts {
   return {
     labels: textValues(labels),
     annotations: textValues(annotations),
-    ownerReferences: Array.isArray(ownerReferences) ? ownerReferences.flatMap(ownerOf) : [],
+    ownerReferences: Array.isArray(ownerReferences) ? ownerReferences.filter(isOwner) : [],
     deleted: nonEmptyText(deletionTimestamp) !== undefined,
     known: true,
   };
@@ -104,11 +104,10 @@ export function ownerOfFacts({ ownerReferences }: Pick<ObjectFacts, 'ownerRefere
   return ownerReferences.find(({ controller }) => controller === true) ?? ownerReferences[0];
 }
 
-/** An owner reference as in the manifest, or none if it is incomplete. */
-function ownerOf(reference: Json): OwnerReference[] {
+/** Whether none of its parts is missing. */
+function isOwner(reference: Json): reference is JsonObject & OwnerReference {
   const owner = asObject(reference);
-  const isNamed = ['apiVersion', 'kind', 'name', 'uid'].every((part) => typeof owner[part] === 'string');
-  return isNamed ? [owner as unknown as OwnerReference] : [];
+  return ['apiVersion', 'kind', 'name', 'uid'].every((part) => typeof owner[part] === 'string');
 }
 
 function asObject(value: Json | undefined): JsonObject {
