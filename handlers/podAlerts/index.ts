@@ -1,7 +1,6 @@
 import { defineStateful, isHalt, type StatefulContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
-import type { Json } from '../../src/json.ts';
 import type { ClassifyOptions } from './classify.ts';
 import { canForget, nextWakeAt, type Rules } from './decide.ts';
 import { recheckPods } from './recheck.ts';
@@ -14,10 +13,7 @@ import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
 import { reportWorst, type ReportInput } from './report.ts';
 import { eventProblemOf } from './event-problem.ts';
 
-/** In the store as JSON; states and wake-ups are kept per workload. */
-type StoredState = { readonly [field: string]: Json | undefined };
-
-export default defineStateful<typeof options, StoredState>({
+export default defineStateful<typeof options, GroupState>({
   name: 'podAlerts',
   summary:
     'Alerts on pods that crash, do not start or restart too often: once per workload, and again when it is over.',
@@ -72,9 +68,9 @@ class PodAlerts {
     this.#mute = compileMute(given.mute);
   }
 
-  async handle(change: Change, context: StatefulContext<StoredState>) {
+  async handle(change: Change, context: StatefulContext<GroupState>) {
     const { now } = context;
-    const before = (context.state as unknown as GroupState | undefined) ?? EMPTY;
+    const before = context.state ?? EMPTY;
     const state = withoutExpired(await this.#update(before, change, context), now, this.#rules.restarts);
     // Without an owner nothing is known of the group, and nothing is sent.
     const owner = state.owner ?? ownerOfNode(change);
@@ -86,10 +82,10 @@ class PodAlerts {
     } = await reportWorst(change, state, this.#rules, input, context);
     const at = Math.min(recheckAt, nextWakeAt(after, now, this.#rules) ?? Infinity);
     context.wakeAt(change.key, Number.isFinite(at) ? at : null);
-    return { verdict, state: canForget(after) ? null : (after as unknown as StoredState) };
+    return { verdict, state: canForget(after) ? null : after };
   }
 
-  async #update(state: GroupState, change: Change, context: StatefulContext<StoredState>): Promise<GroupState> {
+  async #update(state: GroupState, change: Change, context: StatefulContext<GroupState>): Promise<GroupState> {
     const { now, evidence } = context;
     // The time when it was seen: a retry must say the same, and a restart counts from then on.
     const at = Math.min(change.observedAt, now);
@@ -107,7 +103,7 @@ class PodAlerts {
     return withSighting(known, sighting, at, restarts);
   }
 
-  async #ownerOf(state: GroupState, change: Change, context: StatefulContext<StoredState>): Promise<Owner | undefined> {
+  async #ownerOf(state: GroupState, change: Change, context: StatefulContext<GroupState>): Promise<Owner | undefined> {
     if (state.owner !== undefined) return state.owner;
     const owner = await findOwner(change, this.#classify, context);
     return isHalt(owner) ? undefined : owner;

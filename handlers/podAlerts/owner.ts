@@ -2,13 +2,13 @@
 import type { Manifest } from '../../src/change.ts';
 import { factsOf, ownerOfFacts, type Involved, type ObjectReference } from '../../src/enrich/involved.ts';
 
-export interface Owner {
+export type Owner = {
   readonly apiVersion: string;
   readonly kind: string;
   /** Undefined for a node. */
   readonly namespace?: string;
   readonly name: string;
-}
+};
 
 type OwnedObject = Pick<Involved, 'namespace' | 'name' | 'labels' | 'ownerReferences'>;
 

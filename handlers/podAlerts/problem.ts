@@ -3,7 +3,7 @@
 /** A restart is a warning; what keeps something from running is a failure. */
 export type Level = 'Warning' | 'Failure';
 
-export interface Problem {
+export type Problem = {
   /** Empty if the problem is the pod's, the node's or the job's. */
   readonly container: string;
   /** As `kubectl get pods` shows it: `CrashLoopBackOff`, `OOMKilled`, `Unschedulable`. */
@@ -27,4 +27,4 @@ export interface Problem {
   readonly told?: true;
   /** Already over when seen, so that no later change need report its end. */
   readonly brief?: true;
-}
+};

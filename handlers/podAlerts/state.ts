@@ -8,8 +8,8 @@ import type { Sighting } from './sighting.ts';
 /** A problem and when it began, milliseconds since the epoch. */
 export type KnownProblem = Problem & { readonly since: number };
 
-/** JSON, since it is kept in the store. */
-export interface PodState {
+/** Kept in the store, so JSON, like all that is in it: TypeScript takes types for that, but no interfaces. */
+export type PodState = {
   /** `namespace/name`. */
   readonly key: string;
   readonly node?: string;
@@ -17,9 +17,9 @@ export interface PodState {
   readonly problems: readonly KnownProblem[];
   /** Restarts in the window, by container. */
   readonly restarts: Readonly<Record<string, readonly number[]>>;
-}
+};
 
-export interface AlertState {
+export type AlertState = {
   readonly since: number;
   /** The first problem, or the failure that a warning became. */
   readonly lead: KnownProblem;
@@ -40,16 +40,16 @@ export interface AlertState {
    * that later redaction rules apply to it.
    */
   readonly manifest?: JsonObject;
-}
+};
 
-export interface GroupState {
+export type GroupState = {
   readonly owner?: Owner;
   /** By uid; only pods with a problem or restarts in the window, jobs that have given up, or a node. */
   readonly pods: Readonly<Record<string, PodState>>;
   readonly alert?: AlertState;
   /** When its last alerts were resolved. */
   readonly resolved: readonly number[];
-}
+};
 
 export const EMPTY: GroupState = { pods: {}, resolved: [] };
 

@@ -58,7 +58,7 @@ export async function findingsOf(
 ): Promise<Findings> {
   const all = await Promise.all(
     watchers.map(async (watcher) => {
-      const groups = (await store.statesOf(watcher.id)) as unknown as readonly GroupState[];
+      const groups = (await store.statesOf(watcher.id)) as readonly GroupState[];
       const judge = judgeOf(watcher.options, now, read);
       return groups.flatMap((group) => findingsIn(group, judge));
     }),
