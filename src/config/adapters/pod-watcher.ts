@@ -50,8 +50,11 @@ export function adaptPodWatcher({
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
   secretTokenFile = SECRET_TOKEN,
 }: AdapterOptions & { readonly secretTokenFile?: string | undefined }): Adapted {
-  const given = new Environment(normalized(env));
-  if (given.env !== env) given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, its correct name');
+  // The README spells the name without an S: ignoring it would widen the watch to the whole cluster.
+  const { OPENSHIFT_NAMEPACE: misspelt, OPENSHIFT_NAMESPACE: namespace = misspelt } = env;
+  const given = new Environment({ ...env, OPENSHIFT_NAMESPACE: namespace });
+  if (namespace !== env['OPENSHIFT_NAMESPACE'])
+    given.warnings.push('OPENSHIFT_NAMEPACE is read as OPENSHIFT_NAMESPACE, its correct name');
   const value = valueOf(given, serviceAccountDir, secretTokenFile);
   if (given.problems.length > 0) throw new ConfigError(given.problems);
   return {
@@ -62,14 +65,6 @@ export function adaptPodWatcher({
     origin: (path) => [ORIGINS[path.filter((part) => typeof part === 'string').join('.')] ?? 'the environment'],
     locate: () => 1,
   };
-}
-
-/** The README spells the name without an S: ignoring it would widen the watch to the whole cluster. */
-function normalized(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const misspelt = env['OPENSHIFT_NAMEPACE'];
-  return misspelt === undefined || env['OPENSHIFT_NAMESPACE'] !== undefined
-    ? env
-    : { ...env, OPENSHIFT_NAMESPACE: misspelt };
 }
 
 function valueOf(given: Environment, serviceAccountDir: string, secretTokenFile: string): Adapted['value'] {
