@@ -6,6 +6,7 @@ import {
   type Halt,
   type HandlerContext,
   type HandlerDefinition,
+  type HandlerLife,
   type SinkDefinition,
   type StatefulDefinition,
   type TransformDefinition,
@@ -135,7 +136,7 @@ function withDeadline<A>(work: () => A | Promise<A>, { signal }: HandlerContext)
   return unlessAborted(answer(), signal);
 }
 
-function life(instance: { start?(): Promise<void>; stop?(): Promise<void> }) {
+function life(instance: HandlerLife): Required<HandlerLife> {
   return {
     start: async () => instance.start?.(),
     stop: async () => instance.stop?.(),

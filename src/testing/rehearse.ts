@@ -8,6 +8,7 @@ import {
   type HandlerContext,
   type HandlerDefinition,
   type HandlerEnvironment,
+  type HandlerLife,
   type StatefulDefinition,
 } from '../chain/handler.ts';
 import {
@@ -113,10 +114,8 @@ async function outcomeOf(handle: () => Promise<Change | Halt>): Promise<Outcome>
   }
 }
 
-interface Caller {
+interface Caller extends Required<HandlerLife> {
   handle(change: Change, context: HandlerContext, wakeUps: Map<string, number | null>): Promise<Change | Halt>;
-  start(): Promise<void>;
-  stop(): Promise<void>;
 }
 
 /** A uniform interface to the three types of handlers. */
@@ -177,7 +176,7 @@ function statefulCaller(
   };
 }
 
-function lifeOf(instance: { start?(): Promise<void>; stop?(): Promise<void> }): Pick<Caller, 'start' | 'stop'> {
+function lifeOf(instance: HandlerLife): Required<HandlerLife> {
   return { start: async () => instance.start?.(), stop: async () => instance.stop?.() };
 }
 
