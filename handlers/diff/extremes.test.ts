@@ -113,6 +113,15 @@ describe('diff handles', () => {
     assert.match(note(broken('a'), broken('b')).unified, /\n-\]?"?.*a\n\+.*b\n/);
   });
 
+  test('what only looks like JSON on one line: its cost grows with its length, no faster', () => {
+    const unified = (before: string, after: string) =>
+      noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
+    const endless = (end: string): string => `{"${'\\",'.repeat(400_000)}${end}}`;
+    assert.match(unified(endless('a'), endless('b')), /\n \{\n-….*,a\}… \(1200005 characters\)\n\+….*,b\}… /);
+    const words = (end: string): string => `{${'a '.repeat(100_000)}${end}}`;
+    assert.match(unified(words('a'), words('b')), /\n-…a a.* a… \(200003 characters\)\n\+…a a.* a b… /);
+  });
+
   test('differences that no line shows, such as a final newline: a note mentions them, next to other differences too', () => {
     const unified = (before: Json, after: Json) =>
       noteOn(named({ data: { t: before } }), named({ data: { t: after } })).unified;
@@ -165,6 +174,12 @@ describe('diff handles', () => {
     assert.match(unified('a: 1\nb: 2\n', 'a: 1 \nb: 2\n'), /\n-a: 1\n\+a: 1\\u0020\n b: 2\n/);
     assert.match(unified('a:\n\tb\n', 'a:\n        b\n'), /\n-\\tb\n\+ {8}b\n/);
     assert.match(unified('a:\n\tb \n', 'a:\n\tc \n'), /\n-\tb \n\+\tc \n/);
+  });
+
+  test('a long run of blanks that differ: its cost grows with its length, no faster', () => {
+    const blanks = ' '.repeat(400_000);
+    const texts = [`a\t${blanks}x\u200b`, `a${blanks}\tx`].map((t) => named({ data: { t } }));
+    assert.match(noteOn(texts[0] ?? {}, texts[1] ?? {}).unified, /\n-a\\t {900}/);
   });
 
   test('cuts at any length without splitting a character', () => {

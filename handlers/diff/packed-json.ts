@@ -9,13 +9,15 @@ export function isPackedJson(text: string): boolean {
   return text.length >= MIN_LENGTH && /^(?:\{.*\}|\[.*\])$/.test(text.trim());
 }
 
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|\{\s*\}|\[\s*\]|[^"]/g;
+/** A string that nothing ends is one token too: searched for its end at each of its quotes, a long one would take hours. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?|\{\s*\}|\[\s*\]|[^"]/g;
 
 /** One line per field and item, indented; nothing but blanks between them is changed. */
 export function* linesOfPacked(text: string): Generator<string> {
   let depth = 0;
+  let indent = '';
   let line = '';
-  const begin = (): string => '  '.repeat(Math.min(Math.max(depth, 0), MAX_INDENT));
+  const begin = (): string => (indent = '  '.repeat(Math.min(Math.max(depth, 0), MAX_INDENT)));
   for (const [token] of text.trim().matchAll(TOKEN)) {
     if (token === '}' || token === ']') {
       yield line;
@@ -25,7 +27,7 @@ export function* linesOfPacked(text: string): Generator<string> {
       yield line + token;
       if (token !== ',') depth++;
       line = begin();
-    } else if (token.trim() !== '' || line.trim() !== '') line += token;
+    } else if (line !== indent || token.trim() !== '') line += token;
   }
   yield line;
 }

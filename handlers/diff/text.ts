@@ -186,7 +186,10 @@ function looks(text: string): string {
 }
 
 function escaped(text: string, isEnd = true): string {
-  return printable(text).replace(isEnd ? /[^!-~ ]| (?= *$)/g : /[^!-~ ]/g, escapeOf);
+  const shown = printable(text);
+  let end = shown.length;
+  if (isEnd) while (shown[end - 1] === ' ') end--;
+  return shown.slice(0, end).replace(/[^!-~ ]/g, escapeOf) + escapeOf(' ').repeat(shown.length - end);
 }
 
 /** At most `room` code points, printable, with `…` where something is missing. */
