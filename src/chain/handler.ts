@@ -98,7 +98,7 @@ export interface HandlerEnvironment {
 /** A handler's life: `create` (no I/O) -> `start` -> `handle`/`deliver` many times -> `stop`. */
 export interface HandlerLife {
   start?(): Promise<void>;
-  /** Called even if `start` failed. */
+  /** Called once for each `create`, even if `start` failed, or was not called because an earlier handler could not start. */
   stop?(): Promise<void>;
 }
 

@@ -13,13 +13,12 @@ interface LifeOptions {
   readonly log: Logger;
 }
 
-/** @throws Error if a handler's `start` threw; it and those before it have been stopped by then */
+/** @throws Error if a handler's `start` threw; none is stopped */
 export async function startAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
-  for (const [index, { id, instance }] of steps.entries()) {
+  for (const { id, instance } of steps) {
     try {
       await callWithin(() => instance.start?.(), START_DEADLINE_MS, options);
     } catch (thrown) {
-      await stopAll(steps.slice(0, index + 1), options);
       throw new Error(`Handler ${id} did not start: ${toError(thrown).message}`, { cause: thrown });
     }
   }

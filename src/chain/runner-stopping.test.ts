@@ -170,7 +170,7 @@ describe('chain runner: deadlines and stopping', () => {
     assert.deepEqual(found, [true]);
   });
 
-  test('handlers start in order and stop in reverse; a failing start stops what was started', async (t) => {
+  test('handlers start in order and stop in reverse; a failing start stops what was created', async (t) => {
     const life: string[] = [];
     const living = (name: string, start: () => Promise<void> = () => Promise.resolve()): HandlerDefinition =>
       defineTransform({
@@ -190,6 +190,13 @@ describe('chain runner: deadlines and stopping', () => {
       startTestChain(t, { handlers: [living('a'), failing, living('c')] }),
       /default\/b.*no licence/,
     );
-    assert.deepEqual(life, ['start a', 'start b', 'stop b', 'stop a']);
+    assert.deepEqual(life, ['start a', 'start b', 'stop c', 'stop b', 'stop a']);
+    life.length = 0;
+    const unusable = defineTransform({
+      ...transform('d', (change) => change),
+      create: () => assert.fail('no licence'),
+    });
+    await assert.rejects(startTestChain(t, { handlers: [living('a'), unusable] }), /default\/d.*no licence/);
+    assert.deepEqual(life, ['stop a']);
   });
 });

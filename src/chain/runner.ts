@@ -93,7 +93,7 @@ class Runner implements ChainRunner {
   /** Writes of ends that wait to share a commit. */
   readonly #heldWrites: HeldWrites;
   /** All handlers, including the fallbacks. */
-  #handlers: readonly Step[] = [];
+  readonly #handlers: Step[] = [];
   #steps: readonly Step[] = [];
   #fallbacks: Fallbacks = new Map();
   #state: 'new' | 'running' | 'stopped' = 'new';
@@ -119,21 +119,14 @@ class Runner implements ChainRunner {
   }
 
   async start(claimAfter?: Promise<void>): Promise<void> {
-    const { chain, store, clusterName, clock, receivers, stdout, metrics } = this.#options;
-    const { counters } = metrics;
-    const environment = { store, clusterName, clock, receivers, counters, stdout, log: this.#log };
-    this.#handlers = chain.handlers.map((handler) => createStep(handler, environment));
-    const fallbackIds = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
-    this.#steps = this.#handlers.filter(({ id }) => !fallbackIds.has(id));
-    this.#fallbacks = new Map(
-      this.#handlers.flatMap((step) => (step.type === 'sink' && fallbackIds.has(step.id) ? [[step.id, step]] : [])),
-    );
-    checkGroups(this.#steps);
-    this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
-    await startAll(this.#handlers, { clock, log: this.#log });
-    if (this.#state === 'stopped') {
+    const { clock } = this.#options;
+    try {
+      this.#createHandlers();
+      await startAll(this.#handlers, { clock, log: this.#log });
+      if (this.#state === 'stopped') throw STOPPED;
+    } catch (thrown) {
       await stopAll(this.#handlers, { clock, log: this.#log });
-      throw STOPPED;
+      throw thrown;
     }
     this.#state = 'running';
     this.#canClaim = claimAfter === undefined;
@@ -142,6 +135,21 @@ class Runner implements ChainRunner {
       this.#canClaim = true;
       this.kick();
     });
+  }
+
+  /** Those created before one that throws are in `#handlers`. */
+  #createHandlers(): void {
+    const { chain, store, clusterName, clock, receivers, stdout, metrics } = this.#options;
+    const { counters } = metrics;
+    const environment = { store, clusterName, clock, receivers, counters, stdout, log: this.#log };
+    for (const handler of chain.handlers) this.#handlers.push(createStep(handler, environment));
+    const fallbackIds = new Set(chain.handlers.map(({ fallback }) => fallback?.id));
+    this.#steps = this.#handlers.filter(({ id }) => !fallbackIds.has(id));
+    this.#fallbacks = new Map(
+      this.#handlers.flatMap((step) => (step.type === 'sink' && fallbackIds.has(step.id) ? [[step.id, step]] : [])),
+    );
+    checkGroups(this.#steps);
+    this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
   }
 
   kick(): void {

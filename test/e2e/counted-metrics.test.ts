@@ -74,6 +74,25 @@ test('a retry of the chain does not count again, and a reload neither resets nor
   assert.deepEqual(await counted(running), ['configmaps_total{action="added"} 3']);
 });
 
+test('a metric counts with other labels as soon as a reload no longer has the handler that contradicts them', async () => {
+  await using world = await World.start();
+  const chain = (...counts: string[]): string =>
+    [
+      '[[resource]]\nkind = "configmap"\n',
+      ...counts.map(
+        (id) => `[[handler]]\nname = "count"\nid = "${id}"\nmetric = "x_total"\nlabels = { ${id} = "1" }\n`,
+      ),
+      `[[handler]]\nname = "slack"\nwebhookURL = "${world.slack.url}/hook"\n`,
+    ].join('');
+  await using running = await world.run({ config: chain(), listen: '127.0.0.1:0' });
+  await assert.rejects(running.reload(chain('a', 'b')), /default\/a already counts "x_total" with other labels/);
+  await running.reload(chain('b'));
+  world.server.create(configMap('a'));
+  await world.slack.waitFor(1);
+  const text = await (await fetch(`http://${running.app.listening}/metrics`)).text();
+  assert.match(text, /^x_total\{b="1"\} 1$/m);
+});
+
 test('check finds two handlers that count one metric with different labels', async () => {
   await using workdir = await Workdir.make();
   await workdir.write('failing-once.js', FAILING_ONCE);
