@@ -25,7 +25,7 @@ export interface HandlerCounter {
 export interface CounterFactory {
   /**
    * Handlers that use the same name and labels share a counter.
-   * @throws Error if another handler uses the name with other labels, which Prometheus clients do not allow
+   * @throws Error if another handler uses the name with other labels, which Prometheus clients do not allow, or the service itself does
    */
   counter(options: HandlerCounterOptions): HandlerCounter;
 }
@@ -48,7 +48,7 @@ export class HandlerCounters implements CounterFactory {
     if (existing?.hasLabels(labelNames) === true) return existing.shareWith(handler);
     const [other] = existing?.usersExcept(handler) ?? [];
     if (other !== undefined) throw new Error(`${other} already counts "${name}" with other labels`);
-    this.#registry.removeSingleMetric(name);
+    if (existing !== undefined) this.#registry.removeSingleMetric(name);
     const counter = new SharedCounter(options, this.#registry);
     this.#counters.set(name, counter);
     return counter.shareWith(handler);
