@@ -116,7 +116,7 @@ const workFields = {
     .boolean()
     .optional()
     .describe(
-      'Changes of one object that have waited for ten seconds or more, none of them attempted yet, are merged into one; those that cancel out are not reported. Not in a chain with a handler that counts changes. Default: true.',
+      'Changes of one object that have waited for ten seconds or more, none of them attempted yet, are merged into one; those that cancel out are not reported. Not in a chain with a handler that keeps state, such as `podAlerts`. Default: true.',
     ),
   retry: retry.optional().describe('What happens when a handler fails.'),
   deadLetters: z
