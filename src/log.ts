@@ -79,6 +79,8 @@ export function createLogger(options: LogOptions): Logger {
   });
   // Characters that JSON does not escape can still affect a terminal; escaped, the value is the same.
   const json = format.combine(
+    // The message of an error is no field of its own, and the replacer would leave nothing else of it.
+    format((info) => (info instanceof Error ? Object.assign({}, info, { message: info.message }) : info))(),
     format.json({ replacer: loggable }),
     format.printf((info) => printable(String(info[WRITTEN]))),
   );
