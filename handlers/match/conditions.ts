@@ -174,9 +174,16 @@ function* valuesAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     const { value, mask } = node;
     if (value === null || value === undefined || mask === SKIP) continue;
-    if (mask === KEEP) yield typeof value === 'string' ? value : toJson(value);
+    if (mask === KEEP) yield* asText(value);
     else pending.push(...childrenOf(node).toReversed());
   }
+}
+
+/** A note may hold what JSON lacks: a date is the text that a branch finds in the store, a function is absent as it is there. */
+function asText(value: Json): readonly string[] {
+  if (typeof value === 'string') return [value];
+  const json = toJson(value) as string | undefined;
+  return json === undefined ? [] : [json.startsWith('"') ? (JSON.parse(json) as string) : json];
 }
 
 interface FieldNode {

@@ -244,6 +244,16 @@ describe('match', () => {
     assert.match(problemsOf(match, { notes: { 'alert.[': 'x' } }).join(), /^notes\.alert\.\[: /);
   });
 
+  test('notes: what JSON does not have counts as in a branch, which reads notes from the store', async () => {
+    const note = { at: new Date(0), by: () => 'me' };
+    const stored = JSON.parse(JSON.stringify(note)) as unknown;
+    for (const mine of [note, stored]) {
+      const change = { ...scaled, notes: { mine } } as unknown as Change;
+      assert.equal(await verdict({ notes: { 'mine.at': '^1970-' } }, change), 'pass');
+      assert.match(await verdict({ notes: { 'mine.by': 'me' } }, change), /^notes\.mine\.by is absent/);
+    }
+  });
+
   test('a list or an object is tested as JSON', async () => {
     const selector = { app: 'web' };
     const service = changeOf({
