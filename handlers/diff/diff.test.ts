@@ -140,6 +140,24 @@ describe('diff', () => {
     );
   });
 
+  test('a headline lists an image in a status, a label or an annotation after what it follows from', () => {
+    const pod = (image: string, nodeName: string): Fields => ({
+      metadata: { labels: { image }, annotations: { image } },
+      spec: { nodeName },
+      status: { containerStatuses: [{ name: 'web', image }], phase: nodeName },
+    });
+    assert.deepEqual(
+      noteOn(pod('a', 'x'), pod('b', 'y'), { status: true }).fields.map(({ path }) => path),
+      [
+        'spec.nodeName',
+        'metadata.labels.image',
+        'metadata.annotations.image',
+        'status.phase',
+        'status.containerStatuses[web].image',
+      ],
+    );
+  });
+
   test("a headline lists a condition's status before its reason, and times last", () => {
     const condition = (status: string, time: string, reason: string) =>
       named({ status: { conditions: [{ lastTransitionTime: time, reason, status, type: 'Ready' }] } });

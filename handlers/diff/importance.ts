@@ -25,12 +25,13 @@ function rankOf(field: FieldChange): number {
   const { steps } = field;
   const [root, second] = steps;
   if (isTerminating(field)) return 0;
-  if (isImage(field) || isOtherImage(field)) return 1;
+  if (isImage(field)) return 1;
   if (SCALE.has(field.path)) return 2;
   if (isContainer(field)) return 3;
   if (DATA.has(root)) return 4;
   if (root === 'metadata') return second === 'annotations' ? 8 : 7;
   if (root === 'status') return statusRank(field);
+  if (isOtherImage(field)) return 1;
   if (isChecksum(field)) return 7;
   // A pod template's metadata is more often a consequence than a cause; a new version of a CRD rewords more than it alters.
   return isTemplateLabel(steps) || steps.includes('annotations') || steps.at(-1) === 'description' ? 6 : 5;
