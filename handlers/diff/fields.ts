@@ -36,6 +36,8 @@ class Walk {
   readonly found: FieldChange[] = [];
   readonly #steps: Step[] = [];
   readonly #rules: FieldRules;
+  /** Added or removed values that {@link #hides} is true of: the level above has asked already, through all that is in them. */
+  readonly #hiding = new Map<Json, Mask>();
 
   constructor(rules: FieldRules) {
     this.#rules = rules;
@@ -92,10 +94,25 @@ class Walk {
   #shouldExpand(value: Maybe, mask: Mask): boolean {
     if (isEmpty(value, this.#rules.nulls)) return false;
     const step = this.#steps.at(-1);
-    if (hides(mask, value, step, MAX_DEPTH - this.#steps.length)) return true;
+    if (this.#hides(mask, value, step, MAX_DEPTH - this.#steps.length)) return true;
     if (!isMap(value) || typeof step !== 'string') return false;
     const values = Object.values(value);
     return (values.length <= SMALL_MAP || ENTRIES.has(step)) && values.every(isScalar);
+  }
+
+  /** Whether the mask leaves out something inside an added or removed value: otherwise it is as good as kept whole. */
+  #hides(mask: Mask, value: Maybe, field: Step | undefined, depth: number): boolean {
+    if (mask === KEEP || depth <= 0) return false;
+    if (mask === SKIP || isPending(mask)) return true;
+    if (!isMap(value) && !isList(value)) return false;
+    if (this.#hiding.get(value) === mask) return true;
+    const hides = isMap(value)
+      ? Object.entries(value).some(([key, inner]) => this.#hides(below(mask, key), inner, key, depth - 1))
+      : pairItems(typeof field === 'string' ? field : undefined, [], value).some(({ label }, n) =>
+          this.#hides(below(mask, label), value[n], undefined, depth - 1),
+        );
+    if (hides) this.#hiding.set(value, mask);
+    return hides;
   }
 
   #lists(before: readonly Json[], after: readonly Json[], mask: Mask): void {
@@ -129,18 +146,6 @@ class Walk {
   #push(op: FieldChange['op'], before: Maybe, after: Maybe): void {
     this.found.push({ path: formatPath(this.#steps), steps: [...this.#steps], op, before, after });
   }
-}
-
-/** Whether the mask leaves out something inside an added or removed value: otherwise it is as good as kept whole. */
-function hides(mask: Mask, value: Maybe, field: Step | undefined, depth: number): boolean {
-  if (mask === KEEP || depth <= 0) return false;
-  if (mask === SKIP || isPending(mask)) return true;
-  if (isMap(value)) {
-    return Object.entries(value).some(([key, inner]) => hides(below(mask, key), inner, key, depth - 1));
-  }
-  if (!isList(value)) return false;
-  const items = pairItems(typeof field === 'string' ? field : undefined, [], value);
-  return items.some(({ label }, n) => hides(below(mask, label), value[n], undefined, depth - 1));
 }
 
 const OFTEN_EMPTY: ReadonlySet<Step> = new Set(['labels', 'annotations', 'finalizers', 'ownerReferences']);

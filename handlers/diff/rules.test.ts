@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import diff from './index.ts';
+import type { Json } from '../../src/json.ts';
 import { haltOn, linesOn, named, noteOn, podTemplate, type Fields } from '../../src/testing/test-diff.ts';
 
 describe('diff by default', () => {
@@ -141,6 +142,17 @@ describe('diff ignore and only', () => {
       'spec.web[web].name: (none) -> web',
       'spec.web[web].env[A]: (none) -> {name: A, value: "1"}',
     ]);
+  });
+
+  test('with a pattern of `**`, reads an added value about as often at any depth', () => {
+    let reads = 0;
+    let nested: Json = { drop: 1 };
+    for (let level = 0; level < 100; level++) {
+      nested = Object.defineProperty({ inner: nested }, 'word', { enumerable: true, get: () => (reads++, 'x') });
+    }
+    const { fields } = noteOn(named({}), named({ spec: nested }), { ignore: ['**.drop'] });
+    assert.equal(fields.length, 100);
+    assert.ok(reads < 100 * 20, `${reads} reads`);
   });
 
   test('the annotation watchchain/ignore opts an object out from the next change on', () => {
