@@ -323,6 +323,19 @@ describe('acquireLeadership()', () => {
     assert.deepEqual([one.leads, two.leads], [false, true]);
   });
 
+  test('does not take a deleted Lease before the time for which its holder had it', async () => {
+    const renewTime = '2026-01-01T00:00:00.000000Z';
+    const held = { holderIdentity: 'one', leaseDurationSeconds: 60, leaseTransitions: 0, renewTime };
+    server.create({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: AT, spec: held });
+    const two = contend('two');
+    await pass(2_000);
+    server.delete('Lease', AT.name);
+    await pass(55_000);
+    assert.equal(two.leads, false);
+    await pass(7_000);
+    assert.equal(two.leads, true);
+  });
+
   test('loses a Lease that another has taken at the next renewal, and does not release it', async () => {
     const one = await leading('one');
     const lease = server.get('Lease', AT.name);

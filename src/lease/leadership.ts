@@ -82,8 +82,8 @@ type AcquireResult = { readonly held: LeaseObject; readonly requestedAt: number 
 class Candidate {
   readonly #options: LeadershipOptions;
   readonly #lease: LeaseClient;
-  /** The last renewal that we have seen, and when. */
-  #seen: { readonly fingerprint: string; readonly at: number } | undefined;
+  /** The last renewal that we have seen, when, and for how long it holds. */
+  #seen: { readonly fingerprint: string; readonly at: number; readonly durationMs: number } | undefined;
   #lastHolder: string | undefined;
 
   constructor(options: LeadershipOptions) {
@@ -95,7 +95,8 @@ class Candidate {
     const { clock, signal, durationMs } = this.#options;
     const limits = { signal, timeoutMs: durationMs * RENEW_DEADLINE_SHARE };
     const found = await this.#lease.read(limits);
-    const freeInMs = found === undefined ? this.#deletedFreeInMs() : this.#freeInMs(found);
+    // A holder still at work creates a deleted Lease again at its next renewal.
+    const freeInMs = found === undefined ? this.#seenFreeInMs() : this.#freeInMs(found);
     if (freeInMs > 0) return { freeInMs };
     const requestedAt = clock.steady();
     const claim = claimOf(this.#options, found === undefined ? 0 : found.transitions + 1, clock.now());
@@ -105,21 +106,20 @@ class Candidate {
     return held === undefined ? { freeInMs: durationMs * RETRY_PERIOD_SHARE } : { held, requestedAt };
   }
 
-  /** A holder still at work creates a deleted Lease again at its next renewal. */
-  #deletedFreeInMs(): number {
-    const { clock, durationMs } = this.#options;
-    return this.#seen === undefined ? 0 : Math.max(0, this.#seen.at + durationMs - clock.steady());
-  }
-
-  #freeInMs({ holder, fingerprint, ...found }: LeaseObject): number {
-    const { clock, durationMs, log, at, identity } = this.#options;
+  #freeInMs({ holder, fingerprint, durationMs = this.#options.durationMs }: LeaseObject): number {
+    const { clock, log, at, identity } = this.#options;
     // If it is ours, it was written but the answer was lost.
     if (holder === undefined || holder === identity) return 0;
     if (holder !== this.#lastHolder) log.info('Waiting for the lease', { lease: nameOf(at), holder });
     this.#lastHolder = holder;
-    const now = clock.steady();
-    if (this.#seen?.fingerprint !== fingerprint) this.#seen = { fingerprint, at: now };
-    return Math.max(0, this.#seen.at + (found.durationMs ?? durationMs) - now);
+    const seenAt = this.#seen?.fingerprint === fingerprint ? this.#seen.at : clock.steady();
+    this.#seen = { fingerprint, at: seenAt, durationMs };
+    return this.#seenFreeInMs();
+  }
+
+  #seenFreeInMs(): number {
+    if (this.#seen === undefined) return 0;
+    return Math.max(0, this.#seen.at + this.#seen.durationMs - this.#options.clock.steady());
   }
 }
 
