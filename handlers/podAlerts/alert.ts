@@ -95,7 +95,7 @@ export function alertOf(input: AlertInput, findings: Findings): AlertNote {
   const parts = {
     status: step === 'resolve' ? 'resolved' : 'firing',
     why: WHY[step],
-    level: lead.level,
+    level: step === 'resolve' ? (alert.worst ?? alert.told ?? lead.level) : lead.level,
     fingerprint: createHash('sha256')
       .update(`${clusterId}|${groupOf(owner)}`)
       .digest('hex')

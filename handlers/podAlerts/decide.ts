@@ -63,7 +63,9 @@ export function markReported(state: GroupState, step: Step, now: number): GroupS
   const { alert, ...rest } = state;
   if (alert === undefined || step === 'quiet') return state;
   if (step === 'resolve') return { ...rest, resolved: [...rest.resolved, now].slice(-MAX_DOUBLINGS) };
-  return { ...rest, alert: { ...alert, told: alert.lead.level, toldAt: now } };
+  const { told = alert.lead.level, worst = told } = alert;
+  const sent = { ...alert, told: alert.lead.level, toldAt: now };
+  return { ...rest, alert: rankOf(worst) > rankOf(sent.told) ? { ...sent, worst } : sent };
 }
 
 /** When to look again without a change; undefined if there is nothing left to wait for. */

@@ -33,6 +33,19 @@ describe('resolving an alert', () => {
     assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff']);
   });
 
+  test('the end of an alert has the highest level that was sent, as whoever selects by it was told of the beginning', async () => {
+    const rig = new Rig({ restarts: 3, window: '4h', remindAfter: '1h' });
+    const other = { name: 'web-5d4f8c7b9-b' };
+    await rig.apply(crashing());
+    for (const count of [1, 4]) await rig.apply(restarted(count, other));
+    await rig.delete(crashing());
+    await rig.advance(24 * HOUR);
+    assert.deepEqual(
+      rig.alerts.map(({ why, level, reason }) => `${why} ${level} ${reason}`),
+      ['new Failure CrashLoopBackOff', 'reminder Warning Restarts', 'over Failure Restarts'],
+    );
+  });
+
   test('the duration ends when the recovery was observed, however late the change is handled', async () => {
     const rig = new Rig();
     await rig.apply(crashing());

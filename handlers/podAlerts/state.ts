@@ -30,6 +30,8 @@ export type AlertState = {
   readonly pods: number;
   /** The level sent last; absent if nothing was sent yet, because it is muted. */
   readonly told?: Level;
+  /** The highest level sent, if that is another. */
+  readonly worst?: Level;
   readonly toldAt?: number;
   /** When nothing was known to fail any more: the hold-down starts here. */
   readonly recoveredAt?: number;
