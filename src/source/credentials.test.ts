@@ -245,6 +245,14 @@ describe('loadCredentials() looking for kubeconfigs', () => {
   });
 
   test('names the places searched when there is no kubeconfig', async () => {
+    // `kubeconfig = ":"` in the file is an empty list, too.
+    for (const [kubeconfig, from] of [
+      [undefined, ' (from KUBECONFIG)'],
+      ['', ''],
+    ] as const) {
+      const problem = await problemOf({ kubeconfig, env: { HOME: '/nowhere', KUBECONFIG: ':' } });
+      assert.ok(problem.startsWith(`No kubeconfig: looked for nothing, as the list is empty${from};`), problem);
+    }
     assert.equal(
       await problemOf({ env: { HOME: '/nowhere' } }),
       'No kubeconfig: looked for /nowhere/.kube/config; and this is not a pod (KUBERNETES_SERVICE_HOST is not set); name one with --kubeconfig or KUBECONFIG',

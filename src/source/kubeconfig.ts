@@ -112,8 +112,9 @@ async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess
   if (files.length > 0) return files;
   const from = kubeconfig === undefined && requested !== undefined ? ' (from KUBECONFIG)' : '';
   const pod = env['KUBERNETES_SERVICE_HOST'] ? '' : '; and this is not a pod (KUBERNETES_SERVICE_HOST is not set)';
+  const nothing = requested === undefined ? '~/.kube/config, but HOME is not set' : 'nothing, as the list is empty';
   throw new ConfigError([
-    `No kubeconfig: looked for ${paths.join(', ') || '~/.kube/config, but HOME is not set'}${from}${pod}` +
+    `No kubeconfig: looked for ${paths.join(', ') || nothing}${from}${pod}` +
       '; name one with --kubeconfig or KUBECONFIG',
   ]);
 }
