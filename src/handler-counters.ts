@@ -10,7 +10,7 @@ export interface HandlerCounterOptions {
   readonly handler: string;
 }
 
-/** Lives as long as the process, so that a reload of the configuration does not set it back. */
+/** A reload of the configuration does not set it back, as long as a handler uses it. */
 export interface HandlerCounter {
   /**
    * Counts 1. Beyond 1,000 combinations of values, a new one is counted with the value `other` in every label.
@@ -53,6 +53,15 @@ export class HandlerCounters implements CounterFactory {
     this.#counters.set(name, counter);
     return counter.shareWith(handler);
   }
+
+  /** To be called after a reload, which stops handlers before it makes those that go on counting. */
+  removeUnused(): void {
+    for (const [name, counter] of this.#counters) {
+      if (counter.isUsed) continue;
+      this.#counters.delete(name);
+      this.#registry.removeSingleMetric(name);
+    }
+  }
 }
 
 class SharedCounter {
@@ -68,6 +77,10 @@ class SharedCounter {
 
   hasLabels(labelNames: readonly string[]): boolean {
     return labelNames.toSorted().join() === this.#labelNames.join();
+  }
+
+  get isUsed(): boolean {
+    return this.#users.size > 0;
   }
 
   usersExcept(handler: string): readonly string[] {

@@ -103,7 +103,7 @@ export class Pipeline {
 
   /** Switches to a configuration. Unserved kinds and handlers that do not start are detected before anything changes for good. */
   async reconfigure(config: Config): Promise<ChainsChanged> {
-    const { state, log } = this.#options;
+    const { state, log, metrics } = this.#options;
     const plan = await this.#source.prepare(this.#planOf(config));
     // Watching under the old rules has ended, and what it stored is redacted, before a chain sends it or passes it to a branch.
     const changed = await this.#chains.reconfigure(config.chains, RELOAD_GRACE_MS, async () => {
@@ -115,6 +115,7 @@ export class Pipeline {
         throw thrown;
       }
     });
+    metrics.counters.removeUnused();
     await warnOfOrphans(state.store, config.chains, log);
     return changed;
   }

@@ -74,7 +74,7 @@ test('a retry of the chain does not count again, and a reload neither resets nor
   assert.deepEqual(await counted(running), ['configmaps_total{action="added"} 3']);
 });
 
-test('a metric counts with other labels as soon as a reload no longer has the handler that contradicts them', async () => {
+test('a reload that leaves a handler out frees its labels, and one that leaves all out removes the metric', async () => {
   await using world = await World.start();
   const chain = (...counts: string[]): string =>
     [
@@ -91,6 +91,8 @@ test('a metric counts with other labels as soon as a reload no longer has the ha
   await world.slack.waitFor(1);
   const text = await (await fetch(`http://${running.app.listening}/metrics`)).text();
   assert.match(text, /^x_total\{b="1"\} 1$/m);
+  await running.reload(chain());
+  assert.doesNotMatch(await (await fetch(`http://${running.app.listening}/metrics`)).text(), /x_total/);
 });
 
 test('check finds two handlers that count one metric with different labels', async () => {
