@@ -1,15 +1,20 @@
 /** Where to look first, by reason. */
 import type { Problem } from './problem.ts';
 
+const CANNOT_START = 'The runtime cannot start the container: check its command and mounts.';
+
 const HINTS: Readonly<Record<string, string>> = {
   CrashLoopBackOff: 'The container keeps exiting: see its log.',
+  Completed: 'It ends without an error, and is started again each time: its command has to keep running.',
+  StartError: CANNOT_START,
+  ContainerCannotRun: CANNOT_START,
   ImagePullBackOff: 'The image cannot be pulled: check its name, its tag, and the pull secret.',
   ErrImagePull: 'The image cannot be pulled: check its name, its tag, and the pull secret.',
   InvalidImageName: 'The image name is invalid: check its spelling.',
   OOMKilled: 'It took more memory than its limit, or than the node has: look at resources.limits.memory.',
   CreateContainerConfigError: 'A ConfigMap or Secret that it needs, or a key in one, is missing.',
   CreateContainerError: 'The runtime cannot create the container: check its command, mounts and security context.',
-  RunContainerError: 'The runtime cannot start the container: check its command and mounts.',
+  RunContainerError: CANNOT_START,
   Evicted: 'The node ran short of memory, disk or process ids: check its conditions and the requests of its pods.',
   Unschedulable:
     'No node fits the pod: check its requests, node selector, affinity and tolerations, and the free capacity.',
@@ -44,10 +49,14 @@ const HAVE_LOGS: ReadonlySet<string> = new Set([
   'StartupProbeFailed',
 ]);
 
-function commandFor({ reason, container, final, job }: Problem, pod: string): string {
+/** How a container ends that the runtime could not start, so there is no log. */
+const NEVER_RAN: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
+
+function commandFor({ reason, because = '', container, final, job }: Problem, pod: string): string {
   const [namespace = '', name] = pod.split('/');
   if (name === undefined) return `kubectl describe node ${namespace}`;
   if (job === true) return `kubectl -n ${namespace} describe job ${name}`;
-  if (!HAVE_LOGS.has(reason) || container === '') return `kubectl -n ${namespace} describe pod ${name}`;
+  if (!HAVE_LOGS.has(reason) || NEVER_RAN.has(because) || container === '')
+    return `kubectl -n ${namespace} describe pod ${name}`;
   return `kubectl -n ${namespace} logs ${name} -c ${container}${final === true ? '' : ' --previous'}`;
 }

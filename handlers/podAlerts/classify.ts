@@ -43,7 +43,7 @@ function problemOf(container: Container, hasFailed: boolean): readonly Problem[]
       {
         ...failureOf(container),
         reason: cut(waiting.reason, MAX_REASON_CHARS),
-        ...messagePart(waiting.message),
+        ...messagePart(messageOf(waiting, last)),
         ...(last === undefined ? {} : becauseOf(last)),
       },
     ];
@@ -52,6 +52,11 @@ function problemOf(container: Container, hasFailed: boolean): readonly Problem[]
   const isFinal = hasFailed || container.restartPolicy === 'Never';
   if (!isFinal && terminated.reason !== OUT_OF_MEMORY) return [];
   return [{ ...exitProblem(container, terminated), ...(isFinal ? { final: true } : {}) }];
+}
+
+/** Of a crash loop, what the container said when it ended: that the kubelet backs off explains nothing. */
+function messageOf({ reason, message }: NonNullable<Container['waiting']>, last: Exit | undefined): string | undefined {
+  return (reason === 'CrashLoopBackOff' ? last?.message : undefined) ?? message;
 }
 
 /** What all failures of a container have in common. */

@@ -73,6 +73,28 @@ describe('what keeps a container from running', () => {
     });
   });
 
+  test('a crash loop quotes what the container said when it ended, and of one that never ran there is no log', async () => {
+    const loop = (exitCode: number, reason: string, message?: string): Manifest => {
+      const lastState = { terminated: { exitCode, reason, ...(message !== undefined && { message }) } };
+      return podOf({ containers: [waiting('CrashLoopBackOff', { lastState, restartCount: 3 })] });
+    };
+    const describes = 'kubectl -n shop describe pod web-5d4f8c7b9-x';
+    const logs = 'kubectl -n shop logs web-5d4f8c7b9-x -c web --previous';
+    for (const [pod, message, hint, kubectl] of [
+      [loop(128, 'StartError', 'exec: "serv": not found'), 'exec: "serv": not found', /command and mounts/, describes],
+      [loop(127, 'ContainerCannotRun', 'not a directory'), 'not a directory', /command and mounts/, describes],
+      [loop(1, 'Error', 'no such table'), 'no such table', /see its log/, logs],
+      [loop(1, 'Error'), 'back-off: CrashLoopBackOff', /see its log/, logs],
+      [loop(0, 'Completed'), 'back-off: CrashLoopBackOff', /has to keep running/, logs],
+    ] as const) {
+      const rig = new Rig();
+      await rig.apply(pod);
+      const [alert] = rig.alerts;
+      assert.deepEqual([alert?.message, alert?.kubectl], [message, kubectl]);
+      assert.match(alert?.hint ?? '', hint);
+    }
+  });
+
   test('an OOM-killed container is reported even if it runs again', async () => {
     const rig = new Rig();
     await showRunning(rig);
