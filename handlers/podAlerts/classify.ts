@@ -27,10 +27,16 @@ const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodIn
 export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Problem[] {
   if (expectedEndOf(pod) !== undefined) return [];
   const hasFailed = phaseOf(pod) === 'Failed';
-  const containers = containersOf(pod).flatMap((container) => problemOf(container, hasFailed));
+  const containers = byEnd(containersOf(pod)).flatMap((container) => problemOf(container, hasFailed));
   const own = hasFailed ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
   if (own === undefined) return containers;
   return own.due === undefined ? [own, ...containers] : [...containers, own];
+}
+
+/** The first to end is what failed; its end may have ended the others, such as a job's proxy or the steps after it. */
+function byEnd(containers: readonly Container[]): readonly Container[] {
+  const endOf = ({ terminated }: Container): number => terminated?.endedAt ?? Infinity;
+  return containers.toSorted((a, b) => (endOf(a) === endOf(b) ? 0 : endOf(a) - endOf(b)));
 }
 
 /** @param hasFailed the pod has failed for good */

@@ -119,6 +119,20 @@ describe('what keeps a container from running', () => {
     assert.deepEqual(rig.takeAlerts(), ['new Error']);
   });
 
+  test('of several containers that failed, the alert names the first to end, else the first in the spec', async () => {
+    const ended = (name: string, second: number): ContainerParts => ({
+      name,
+      state: { terminated: { exitCode: 1, reason: 'Error', finishedAt: `2026-01-01T00:00:0${second}Z` } },
+    });
+    const [proxy, app, later] = [ended('a-proxy', 9), ended('report', 5), ended('b-later', 5)];
+    const containers = [{ name: 'report' }, { name: 'b-later' }, { name: 'a-proxy' }];
+    const rig = new Rig();
+    await rig.apply(
+      podOf({ phase: 'Failed', containers: [proxy, later, app], spec: { restartPolicy: 'Never', containers } }),
+    );
+    assert.equal(rig.alerts[0]?.container, 'report');
+  });
+
   test('the kubectl command has no --previous when the container was not restarted', async () => {
     const rig = new Rig();
     const ended = [{ state: terminated(137, 'OOMKilled') }];

@@ -14,6 +14,8 @@ export interface Exit {
   readonly message: string | undefined;
   /** How long it ran; undefined: not known. */
   readonly ranMs: number | undefined;
+  /** Milliseconds since the epoch; undefined: not known. */
+  readonly endedAt: number | undefined;
 }
 
 export interface Container {
@@ -34,10 +36,10 @@ export interface Container {
   readonly healthy: boolean;
 }
 
-/** Init containers first. Ephemeral containers are left out: they are for debugging. */
+/** Init containers first, each in the order of the spec. Ephemeral containers are left out: they are for debugging. */
 export function containersOf(pod: Manifest): readonly Container[] {
   const listed = (statuses: string, specs: string, init: boolean): Container[] =>
-    rows(pod, 'status', statuses).map((status) => {
+    inOrderOf(rows(pod, 'spec', specs), rows(pod, 'status', statuses)).map((status) => {
       const spec = rows(pod, 'spec', specs).find(({ name }) => name === status['name']);
       const exitCode = integer(status, 'state', 'terminated', 'exitCode');
       const restartPolicy = isRestartedByRule(spec, exitCode) ? 'Always' : policyOf(pod, init, spec);
@@ -47,6 +49,13 @@ export function containersOf(pod: Manifest): readonly Container[] {
     ...listed('initContainerStatuses', 'initContainers', true),
     ...listed('containerStatuses', 'containers', false),
   ];
+}
+
+/** The kubelet sorts statuses by name. */
+function inOrderOf(specs: readonly JsonObject[], statuses: readonly JsonObject[]): readonly JsonObject[] {
+  const places = new Map(specs.map(({ name }, place) => [name, place]));
+  const placeOf = ({ name }: JsonObject): number => places.get(name) ?? specs.length;
+  return statuses.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
 /** A finished init container is not started again, unless it is a sidecar, which has a policy of its own. */
@@ -103,6 +112,7 @@ function exitOf(terminated: JsonObject): Exit | undefined {
     signal: reported ?? (exitCode > 128 && exitCode < 160 ? exitCode - 128 : undefined),
     message: text(terminated, 'message'),
     ranMs: startedAt === undefined || finishedAt === undefined ? undefined : finishedAt - startedAt,
+    endedAt: finishedAt,
   };
 }
 
