@@ -2,9 +2,18 @@
 import type { Manifest } from '../../src/change.ts';
 import { redactText } from '../../src/enrich/redact-text.ts';
 import { cut } from '../diff/text.ts';
-import { conditionOf, containersOf, expectedEndOf, isSidecar, phaseOf, type Container, type Exit } from './pod.ts';
+import {
+  conditionOf,
+  containersOf,
+  expectedEndOf,
+  failureOfPod,
+  isSidecar,
+  phaseOf,
+  type Container,
+  type Exit,
+} from './pod.ts';
 import type { Problem } from './problem.ts';
-import { text, time } from './read.ts';
+import { time } from './read.ts';
 
 export interface ClassifyOptions {
   /** How long a pod may be pending, in milliseconds. */
@@ -114,14 +123,14 @@ export function exitPart({ exitCode, signal, message }: Exit): Pick<Problem, 'ex
 
 /** `Evicted`, `OutOfcpu`, `DeadlineExceeded`; if the pod has no reason of its own, its containers say more. */
 function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
-  const reason = text(pod, 'status', 'reason');
+  const { reason, message } = failureOfPod(pod);
   if (reason === undefined && isExplained) return undefined;
   return {
     container: '',
     reason: cut(reason ?? 'Failed', MAX_REASON_CHARS),
     level: 'Failure',
     final: true,
-    ...messagePart(text(pod, 'status', 'message')),
+    ...messagePart(message),
   };
 }
 

@@ -100,6 +100,35 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.takeAlerts(), ['over Evicted']);
   });
 
+  test('an eviction whose reason was overwritten is recognized by its condition, and so is the shutdown of a node', async () => {
+    const ended = (message: string): Manifest =>
+      podOf({
+        phase: 'Failed',
+        containers: [{ state: terminated(137, 'Error') }],
+        conditions: [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', message }],
+      });
+    for (const [message, told] of [
+      ['The node was low on resource: memory.', ['new Evicted']],
+      ['Pod was terminated in response to imminent node shutdown.', []],
+      ['Preempted in order to admit critical pod', []],
+    ] as const) {
+      const rig = new Rig();
+      await showRunning(rig);
+      await rig.apply(ended(message));
+      assert.deepEqual([rig.alerts[0]?.message, rig.takeAlerts()], [told.length > 0 ? message : undefined, told]);
+    }
+  });
+
+  test('a pod that has completed does not fail any more, even if a kubelet that restarts rejects it', async () => {
+    const done = { containers: [{ state: terminated(0, 'Completed') }], spec: { restartPolicy: 'Never' } };
+    const rig = new Rig();
+    await rig.apply(podOf({ phase: 'Succeeded', ...done }));
+    const rejected = podOf({ phase: 'Failed', ...done, status: { reason: 'UnexpectedAdmissionError' } });
+    await rig.apply(rejected);
+    await rig.apply({ ...rejected, metadata: { ...rejected.metadata, annotations: { seen: 'yes' } } });
+    assert.deepEqual(rig.takeAlerts(), []);
+  });
+
   test('an evicted pod that was replaced stays resolved, even if it is annotated later', async () => {
     const rig = new Rig();
     const evicted = (metadata: PodParts['metadata'] = {}): Manifest =>

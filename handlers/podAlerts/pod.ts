@@ -149,9 +149,23 @@ export function expectedEndOf(pod: Manifest): string | undefined {
   if (phaseOf(pod) === 'Succeeded') return 'it has completed';
   const disruption = conditionOf(pod, 'DisruptionTarget');
   if (disruption?.status === 'True' && EXPECTED_DISRUPTIONS.has(disruption.reason ?? '')) return disruption.reason;
-  const reason = text(pod, 'status', 'reason');
-  return phaseOf(pod) === 'Failed' && EXPECTED_REASONS.has(reason ?? '') ? reason : undefined;
+  if (phaseOf(pod) !== 'Failed') return undefined;
+  const { reason, message = '' } = failureOfPod(pod);
+  return EXPECTED_REASONS.has(reason ?? '') || EXPECTED_TERMINATION.test(message) ? reason : undefined;
 }
+
+/** Why the pod as a whole has failed, if it says so. */
+export function failureOfPod(pod: Manifest): Pick<Condition, 'reason' | 'message'> {
+  const own = { reason: text(pod, 'status', 'reason'), message: text(pod, 'status', 'message') };
+  if (own.reason !== undefined) return own;
+  // A later status of the containers may overwrite the reason, but not this condition: https://github.com/kubernetes/kubernetes/issues/105467.
+  const { status, reason, message } = conditionOf(pod, 'DisruptionTarget') ?? {};
+  return status === 'True' && reason === 'TerminationByKubelet' ? { reason: 'Evicted', message } : own;
+}
+
+/** In the words of the kubelet, where the reason is lost. */
+const EXPECTED_TERMINATION =
+  /^(?:Pod was terminated in response to imminent node shutdown|Preempted in order to admit critical pod)/;
 
 /** https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions; a dead node is its own alert. */
 const EXPECTED_DISRUPTIONS: ReadonlySet<string> = new Set([

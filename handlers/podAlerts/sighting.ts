@@ -57,7 +57,10 @@ export type ObservedChange = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 
 function podSightingOf({ action, key, uid, before, after, flags }: ObservedChange, options: ClassifyOptions): Sighting {
   const pod = after ?? before;
   const hasMoved = after !== undefined && before !== undefined && hasLeftWorkload(after, before);
-  const gone = action === 'deleted' || after === undefined || hasMoved || expectedEndOf(after) !== undefined;
+  // The kubelet may reject a pod that has completed when it restarts: https://github.com/kubernetes/kubernetes/issues/117955.
+  const hadCompleted = before !== undefined && phaseOf(before) === 'Succeeded';
+  const gone =
+    action === 'deleted' || after === undefined || hasMoved || hadCompleted || expectedEndOf(after) !== undefined;
   const containers = after === undefined ? [] : containersOf(after);
   const restarts =
     gone || before === undefined ? NONE : restartsBetween(containersOf(before), containers, flags.whileAway === true);
