@@ -128,7 +128,10 @@ function headlineOf(alert: AlertFacts, kind: FailingKind): string {
   const what = how.length === 0 ? reason : `${reason} (${how.join(', ')})`;
   const where = [
     `${owner.kind.toLowerCase()} ${keyOf(owner)}`,
-    owner.kind === kind ? undefined : `${kind.toLowerCase()} ${pod.slice(pod.indexOf('/') + 1)}`,
+    // A pod may be owned by another pod, as the executors of Spark are by their driver.
+    owner.kind === kind && keyOf(owner) === pod
+      ? undefined
+      : `${kind.toLowerCase()} ${pod.slice(pod.indexOf('/') + 1)}`,
     container === undefined ? undefined : `container ${container}`,
     node === undefined || owner.kind === 'Node' ? undefined : `node ${node}`,
     pods > 1 ? `${pods} pods` : undefined,

@@ -47,6 +47,15 @@ describe('one alert per workload', () => {
     );
   });
 
+  test('the headline names the pod of which another pod is the owner, as an executor of Spark by its driver', async () => {
+    const rig = new Rig();
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'Pod', name: 'etl-driver', uid: 'driver', controller: true }];
+    await rig.apply(crashing({ name: 'etl-exec-3', metadata: { ownerReferences, labels: {} } }));
+    assert.match(rig.alerts[0]?.headline ?? '', /: pod shop\/etl-driver, pod etl-exec-3, container web,/);
+    await rig.apply(crashing({ name: 'alone', metadata: { ownerReferences: [], labels: {} } }));
+    assert.match(rig.alerts[1]?.headline ?? '', /: pod shop\/alone, container web,/);
+  });
+
   test('jobs named after a date do not belong to a cron job', async () => {
     const rig = new Rig();
     for (const name of ['import-20260101', 'import-20260102']) {
