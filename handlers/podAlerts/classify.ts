@@ -13,7 +13,7 @@ import {
   type Exit,
 } from './pod.ts';
 import type { Problem } from './problem.ts';
-import { time } from './read.ts';
+import { text, time } from './read.ts';
 
 export interface ClassifyOptions {
   /** How long a pod may be pending, in milliseconds. */
@@ -27,7 +27,16 @@ const MAX_SEARCHED_CHARS = 4 * MAX_MESSAGE_CHARS;
 const MAX_REASON_CHARS = 100;
 
 /** Harmless reasons for a container to wait. All others are errors of the kubelet or the runtime. */
-const HARMLESS_WAITS: ReadonlySet<string> = new Set(['ContainerCreating', 'PodInitializing']);
+const HARMLESS_WAITS: ReadonlySet<string> = new Set([
+  'ContainerCreating',
+  'PodInitializing',
+  // The states of Azure's container instances, as its virtual kubelet passes them on.
+  'Accepted',
+  'Creating',
+  'Pending',
+  'Repairing',
+  'Waiting',
+]);
 
 /**
  * The most important first. Restarts are not counted here; an exit after which the kubelet starts the container again is a
@@ -154,6 +163,10 @@ function pendingPod(pod: Manifest, { pendingMs }: ClassifyOptions): Problem | un
 }
 
 function pendingReason(pod: Manifest): string | undefined {
+  const said = [text(pod, 'status', 'reason'), text(pod, 'status', 'message')].filter((part) => part !== undefined);
+  if (said.length > 0) return said.join(': ');
+  const scheduled = conditionOf(pod, 'PodScheduled');
+  if (scheduled?.status === 'False') return scheduled.message;
   const waiting = containersOf(pod).find(({ state, init }) => state === 'waiting' || (init && state === 'running'));
   if (waiting === undefined) return undefined;
   return waiting.state === 'running'

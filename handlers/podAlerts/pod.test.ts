@@ -54,6 +54,34 @@ describe('what keeps a pod from running', () => {
     }
   });
 
+  test('the alert of a pending pod quotes its own reason, or the error of the scheduler', async () => {
+    const failed = {
+      type: 'PodScheduled',
+      status: 'False',
+      reason: 'SchedulerError',
+      message: 'binding volumes: timeout',
+    };
+    for (const [parts, message] of [
+      [{ status: { reason: 'ProviderFailed', message: 'quota exceeded' } }, 'ProviderFailed: quota exceeded'],
+      [{ conditions: [failed] }, 'binding volumes: timeout'],
+    ] as const) {
+      const rig = new Rig();
+      await rig.apply(podOf({ phase: 'Pending', containers: [], ready: false, ...parts }));
+      await rig.advance(5 * MINUTE);
+      assert.equal(rig.alerts[0]?.message, message);
+    }
+  });
+
+  test('a container that a virtual kubelet is about to create is no failure, unless the pod is pending for too long', async () => {
+    for (const reason of ['Creating', 'Waiting']) {
+      const rig = new Rig();
+      await rig.apply(podOf({ phase: 'Pending', containers: [waiting(reason)] }));
+      assert.deepEqual(rig.takeAlerts(), []);
+      await rig.advance(5 * MINUTE);
+      assert.deepEqual(rig.takeAlerts(), ['new Pending']);
+    }
+  });
+
   test('an unschedulable pod is reported after a minute, with the message of the scheduler', async () => {
     const rig = new Rig();
     await rig.apply(unscheduled());
