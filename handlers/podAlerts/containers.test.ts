@@ -95,6 +95,23 @@ describe('what keeps a container from running', () => {
     }
   });
 
+  for (const [reason, message, hint] of [
+    ['ErrImagePull', 'unexpected status: 429 Too Many Requests - toomanyrequests: slow down', /limits how often/],
+    ['ErrImagePull', 'tls: failed to verify certificate: x509: unknown authority', /does not trust/],
+    ['ImagePullBackOff', 'dial tcp: lookup registry.example: no such host', /does not reach/],
+    ['ErrImagePull', 'no match for platform in manifest: not found', /architecture/],
+    ['ErrImagePull', 'manifest for web:2 not found', /its name, its tag/],
+    ['CreateContainerConfigError', 'container has runAsNonRoot and image will run as root', /user of the image/],
+    ['CreateContainerConfigError', 'failed to prepare subPath for volumeMount "data"', /subPath/],
+    ['CreateContainerConfigError', 'secret "keys" not found', /ConfigMap or Secret/],
+  ] as const) {
+    test(`the hint on ${reason} follows its message: ${message}`, async () => {
+      const rig = new Rig();
+      await rig.apply(podOf({ phase: 'Pending', containers: [{ state: { waiting: { reason, message } } }] }));
+      assert.match(rig.alerts[0]?.hint ?? '', hint);
+    });
+  }
+
   test('an OOM-killed container is reported even if it runs again', async () => {
     const rig = new Rig();
     await showRunning(rig);

@@ -90,6 +90,14 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.takeAlerts(), ['new Unschedulable']);
   });
 
+  test('the hint on an unschedulable pod whose volume claim is missing names the claim', async () => {
+    const rig = new Rig();
+    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable' };
+    await rig.apply(unscheduled({ conditions: [{ ...condition, message: 'persistentvolumeclaim "data" not found' }] }));
+    await rig.advance(MINUTE);
+    assert.match(rig.alerts[0]?.hint ?? '', /check the claim/);
+  });
+
   test('a pod that is scheduled in time, or held back by scheduling gates, is not reported', async () => {
     const rig = new Rig();
     await rig.apply(unscheduled());
