@@ -1,6 +1,7 @@
 /** What is wrong with a pod, judging by its manifest alone; expected ends are no problem. */
 import type { Manifest } from '../../src/change.ts';
 import { redactText } from '../../src/enrich/redact-text.ts';
+import { onOneLine } from '../../src/one-line.ts';
 import { cut } from '../diff/text.ts';
 import {
   conditionOf,
@@ -174,11 +175,11 @@ function pendingReason(pod: Manifest): string | undefined {
     : `${waiting.name}: ${waiting.waiting?.reason ?? 'waiting'}`;
 }
 
-/** Cut to a readable length. Secrets are hidden before that: once cut, one may no longer be recognizable. */
+/** On one line, cut to a readable length. Secrets are hidden before that: once cut, one may no longer be recognizable. */
 export function messagePart(message: string | undefined): Pick<Problem, 'message'> {
   if (message === undefined) return {};
   const clean = redactText(message.slice(0, MAX_SEARCHED_CHARS), nameless);
-  return { message: cut(clean, MAX_MESSAGE_CHARS) };
+  return { message: cut(onOneLine(clean), MAX_MESSAGE_CHARS) };
 }
 
 /** Secret names are applied later, when the alert is sent: a name precedes its value, so cutting keeps it. */

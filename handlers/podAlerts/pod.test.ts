@@ -109,6 +109,13 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.takeAlerts(), []);
   });
 
+  test('a message of several lines is told on one', async () => {
+    const rig = new Rig();
+    const message = 'mount failed: exit status 32\nOutput:\tResource busy\r\n';
+    await rig.apply(podOf({ phase: 'Failed', containers: [], ready: false, status: { reason: 'Evicted', message } }));
+    assert.equal(rig.alerts[0]?.message, 'mount failed: exit status 32 Output: Resource busy');
+  });
+
   test('cutting a long message does not reveal part of a secret', async () => {
     const rig = new Rig();
     await showRunning(rig);

@@ -1,6 +1,7 @@
 /** The one line that says what happened, for messages that have room for one. */
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
+import { onOneLine } from '../one-line.ts';
 import { remarksOf } from '../remarks.ts';
 import { eventScope } from './event-scope.ts';
 
@@ -37,10 +38,4 @@ function eventHeadline({ type, reason, count, involvedObject, message }: Readonl
   const what = [type, reason, often, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
   const said = typeof message === 'string' ? onOneLine(message) : '';
   return [what, said].filter((part) => part !== '').join(': ');
-}
-
-/** A probe's output ends in a newline. Works line by line: a single expression takes minutes on a message of blanks. */
-function onOneLine(text: string): string {
-  const lines = text.split('\n').map((line) => line.trim());
-  return lines.filter((line) => line !== '').join(' ');
 }
