@@ -182,7 +182,7 @@ describe('grafana', () => {
 
   test('the Graphite format has its time in seconds', async (t) => {
     const { body } = await requestOf(t, updating, { format: 'graphite', tags: [] });
-    const what = 'Normal ClusterIsUpdating cluster 7b3kj: Manually added event for testing.';
+    const what = 'Normal ClusterIsUpdating cluster default/7b3kj: Manually added event for testing.';
     assert.equal(body, JSON.stringify({ tags: [], what, when: 1_795_218_120 }));
   });
 

@@ -7,7 +7,7 @@ import { eventScope } from './event-scope.ts';
 
 /**
  * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; for
- * a Kubernetes Event `Warning BackOff x8 pod web-1: Back-off restarting failed container`; for an alert its own headline.
+ * a Kubernetes Event `Warning BackOff x8 pod shop/web-1: Back-off restarting failed container`; for an alert its own headline.
  */
 export function headlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
@@ -31,11 +31,17 @@ export function detailOf(change: Change): string {
 }
 
 function eventHeadline({ type, reason, count, involvedObject, message }: Readonly<Record<string, unknown>>): string {
-  const { kind, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
-  const object = typeof kind === 'string' ? [kind.toLowerCase(), name] : [];
+  const { kind, namespace, name } = (involvedObject ?? {}) as Readonly<Record<string, unknown>>;
+  const key = [namespace, name].filter(isGiven).join('/');
+  const object = typeof kind === 'string' ? [kind.toLowerCase(), key] : [];
   // Otherwise a repeat would read as the same message again.
   const often = typeof count === 'number' && count > 1 ? `x${count}` : undefined;
-  const what = [type, reason, often, ...object].filter((word) => typeof word === 'string' && word !== '').join(' ');
+  const what = [type, reason, often, ...object].filter(isGiven).join(' ');
   const said = typeof message === 'string' ? onOneLine(message) : '';
   return [what, said].filter((part) => part !== '').join(': ');
+}
+
+/** The API writes `""` for what it does not know. */
+function isGiven(part: unknown): part is string {
+  return typeof part === 'string' && part !== '';
 }

@@ -249,7 +249,7 @@ describe('scopeOf()', () => {
       reason: 'BackOff',
       type: 'Warning',
     };
-    const object = { kind: 'Pod', name: 'web-1' };
+    const object = { kind: 'Pod', namespace: 'shop', name: 'web-1' };
     const core = {
       ...common,
       apiVersion: 'v1',
@@ -276,9 +276,9 @@ describe('scopeOf()', () => {
         ),
         'm web-1 kubelet 3 2026-01-01T00:00:00Z',
       );
-      assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff x3 pod web-1: m');
+      assert.equal(rendered('{{ change.headline }}', change), 'Warning BackOff x3 pod shop/web-1: m');
       const once = changeOf({ after: { ...after, count: 1, deprecatedCount: 1 } });
-      assert.equal(rendered('{{ change.headline }}', once), 'Warning BackOff pod web-1: m');
+      assert.equal(rendered('{{ change.headline }}', once), 'Warning BackOff pod shop/web-1: m');
     }
   });
 
@@ -289,7 +289,7 @@ describe('scopeOf()', () => {
         kind: 'Event',
         metadata: { name: 'e' },
         reason: 'Unhealthy',
-        message: 'Liveness probe failed: cat: /tmp/ok:\n  No such file\n',
+        message: 'Liveness probe failed: cat:\t/tmp/ok:\r\n  No such file\n',
       },
     });
     assert.equal(
