@@ -34,6 +34,7 @@ async function bodyOf(t: TestContext, change: Change, options: object = {}): Pro
 }
 
 interface Attachment {
+  readonly fallback: string;
   readonly color: string;
   readonly text: string;
   readonly title: string;
@@ -154,8 +155,9 @@ describe('slack: the message', () => {
         ...words,
       },
     ]) {
-      const { text, color } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
-      assert.equal(text, '```Warning BackOff pod web-1: Back-off &lt;restarting&gt;```');
+      const { text, color, fallback } = attachmentIn(await bodyOf(t, changeOf({ after: event })));
+      assert.equal(fallback, 'Warning BackOff pod web-1: Back-off &lt;restarting&gt;', 'what a notification shows');
+      assert.equal(text, `\`\`\`${fallback}\`\`\``);
       assert.equal(color, '#F39C12', 'a warning is never green');
       const normal = attachmentIn(await bodyOf(t, changeOf({ after: { ...event, type: 'Normal' } })));
       assert.equal(normal.color, '#1ADA00');

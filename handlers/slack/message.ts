@@ -5,10 +5,12 @@ import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { isWarning } from '../match/event.ts';
-import { codeBlock, escapeText } from './text.ts';
+import { codeBlock, escapeText, plainText } from './text.ts';
 
 /** Of an attachment's text, in code points; kwatchman silently cut here. */
 const TEXT_MAX = 4000;
+/** Of the text of a notification, in code points. */
+const FALLBACK_MAX = 500;
 
 const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: string }>> = {
   added: { verb: 'ADD', color: '#1ADA00' },
@@ -42,7 +44,8 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   const text = textOf(change);
   return {
     color: colorOf(change),
-    fallback: alert === undefined ? title : escapeText(alert.headline),
+    // A phone shows nothing else, and the name of an Event says nothing.
+    fallback: alert !== undefined || isEvent(change.gvk) ? plainText(headlineOf(change), FALLBACK_MAX) : title,
     author_name: 'watchchain',
     author_link: HOME,
     title,
