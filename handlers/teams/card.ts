@@ -3,13 +3,14 @@
  * an object can make a link or mention anybody (https://learn.microsoft.com/adaptive-cards/create/textfeatures).
  */
 import type { Action, Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { countLines } from '../diff/unified.ts';
-import { isWarning } from '../match/event.ts';
+import { eventFact, isWarning } from '../match/event.ts';
 
 /** A card, or any part of one. */
 export interface Card {
@@ -46,7 +47,8 @@ export function messageOf(card: Card): object {
  */
 export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
   const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
-  const by = writersOf(change);
+  // Whoever writes an Event did not cause it.
+  const by = isEvent(change.gvk) ? [] : writersOf(change);
   const about = [
     by.length === 0 ? '' : `by ${by.join(', ')}`,
     ...remarksOf(change),
@@ -56,11 +58,20 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
-  const details = detailLines(change).map(printable);
+  const details = linesBelow(change).map(printable);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitLines(details, room);
   return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
+}
+
+/** For an Event, its message if the headline has no room for it: the cause is often at the end. */
+function linesBelow(change: Change): readonly string[] {
+  if (!isEvent(change.gvk)) return detailLines(change);
+  const message = eventFact(change, 'message') ?? '';
+  return headlineOf(change).length > MAX_HEADLINE_CHARS
+    ? message.split(/\r?\n/).filter((text) => text.trim() !== '')
+    : [];
 }
 
 /** Empty unless this is a fallback. */

@@ -107,6 +107,20 @@ describe('teams', () => {
     assert.match(await bodyOf(t, changeOf({ after: { ...event, type: 'Normal' } })), /"color":"Good"/);
   });
 
+  test('the message of an Event that does not fit into the headline stands below it, line by line', async (t) => {
+    const message = `mount failed ${'x'.repeat(300)}\nOutput:\n\n  Resource busy\n`;
+    const event = { ...configMap(''), kind: 'Event', reason: 'FailedMount', message, count: 2 };
+    const by = [{ manager: 'kubelet', operation: 'Update', paths: ['count'] }] as const;
+    const change = diffed({ before: { ...event, count: 1 }, after: event, by: [...by] });
+    const [headline = '', about, ...lines] = textsIn(await bodyOf(t, change));
+    assert.match(headline, /^FailedMount x2: mount failed x+…$/);
+    assert.deepEqual(
+      [about, lines],
+      ['prod-eu', [message.split('\n')[0], 'Output:', '\u00a0\u00a0Resource busy']],
+      'nor who wrote it',
+    );
+  });
+
   test('text from the cluster is never in a Markdown element, and control characters are escaped', async (t) => {
     const evil = '[safe](https://evil.example) <at>all</at> \u202e\u001b[31m\n**x**';
     const body = await bodyOf(t, diffed({ before: configMap('a\nb'), after: configMap(evil) }));
