@@ -12,7 +12,9 @@ import { eventScope } from './event-scope.ts';
 export function headlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
   const event = eventScope(change);
-  if (event !== undefined) return eventHeadline(event);
+  const said = event === undefined ? '' : eventHeadline(event);
+  // Receivers refuse an empty text, and an Event need not say anything.
+  if (said !== '') return said;
   const what = `${change.gvk.kind.toLowerCase()} ${change.key} ${change.action}`;
   const { diff } = change.notes;
   return diff === undefined ? what : `${what}: ${diff.headline}`;

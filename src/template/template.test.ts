@@ -298,6 +298,12 @@ describe('scopeOf()', () => {
     );
   });
 
+  test('the headline of an Event that says nothing names the Event', () => {
+    const nothing = { type: '', reason: '', message: '', involvedObject: {} };
+    const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'shop' }, ...nothing };
+    assert.equal(rendered('{{ change.headline }}', changeOf({ after: event })), 'event shop/e added');
+  });
+
   test('a headline is made in linear time from a message full of blanks', () => {
     const message = `a${' '.repeat(400_000)}b`;
     const change = changeOf({ after: { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, message } });
