@@ -84,7 +84,7 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
   },
   Datadog(body) {
     assert.ok(textAt(body, 'text').length <= 4000);
-    assert.ok(['info', 'error', 'success'].includes(textAt(body, 'alert_type')));
+    assert.ok(['info', 'warning', 'error', 'success'].includes(textAt(body, 'alert_type')));
     assert.equal(typeof at(body, 'date_happened'), 'number');
     assert.ok(textAt(body, 'aggregation_key').length <= 100);
   },
@@ -124,6 +124,22 @@ const EVENT = {
   type: 'Warning',
 };
 
+/** The cause is at the end, as of a mount or a pod that fits no node. */
+const LONG_EVENT = {
+  ...EVENT,
+  metadata: { name: 'web-1.17b', namespace: 'shop' },
+  message: `${'0/9 nodes are available, '.repeat(13)}\nand this is THE CAUSE`,
+};
+
+const EMPTY_EVENT = {
+  ...EVENT,
+  metadata: { name: 'web-1.17c', namespace: 'shop' },
+  involvedObject: {},
+  reason: '',
+  message: '',
+  type: '',
+};
+
 /** Ends a code block, mentions everybody, and is long, with multi-byte characters. */
 const HOSTILE = `\`\`\`\n@everyone <users/all> <!channel> "quoted" \\ \u001b[31m\n${'Ä line of a long text. '.repeat(4_000)}`;
 
@@ -143,7 +159,7 @@ describe('docs/receivers.md', () => {
   });
 
   for (const { name, toml } of RECIPES) {
-    test(`${name} gets a valid body: an update, a large one, an Event, an alert and its end`, async () => {
+    test(`${name} gets a valid body: an update, a large one, Events with a long message and with none, an alert and its end`, async () => {
       await using world = await World.start(() => ({ body: ACCEPTED }));
       // It accepts alerts only.
       const sources = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
@@ -154,16 +170,18 @@ describe('docs/receivers.md', () => {
       if (name !== 'Alertmanager') {
         world.server.update(deployment('nginx:1.9.1', ''), { manager: 'kubectl-set' });
         world.server.update(deployment('nginx:1.9.1', HOSTILE), { manager: 'kubectl-annotate' });
-        world.server.create(EVENT);
-        await world.slack.waitFor(3);
+        for (const event of [EVENT, LONG_EVENT, EMPTY_EVENT]) world.server.create(event);
+        await world.slack.waitFor(5);
       }
       world.server.update(crashing);
       await world.slack.waitFor(world.slack.requests.length + 1);
       world.server.update(podOf({ containers: [RUNNING] }));
-      await world.slack.waitFor(sources.length === 1 ? 2 : 5);
+      await world.slack.waitFor(sources.length === 1 ? 2 : 7);
       await running.app.idle();
       for (const request of world.slack.requests) TAKES[name]?.(JSON.parse(request.body), request);
-      assert.equal(world.slack.requests.length, sources.length === 1 ? 2 : 5);
+      assert.equal(world.slack.requests.length, sources.length === 1 ? 2 : 7);
+      const causes = world.slack.requests.filter(({ body }) => body.includes('THE CAUSE'));
+      assert.equal(causes.length, sources.length - 1, 'the end of a long message arrives');
       assert.equal(
         (await running.app.store.balances()).reduce((n, { dead }) => n + dead, 0),
         0,
