@@ -8,6 +8,9 @@ import { text } from './read.ts';
 /** One or two are normal while a node or a ConfigMap is on its way: the kubelet tries again. */
 const MIN_OCCURRENCES = 3;
 
+/** client-go writes this after ten Events that differ in nothing but the message, as in the id of the sandbox. */
+const COMBINED = '(combined from similar events)';
+
 /** Event reasons for what keeps a pod from starting. */
 const START_FAILURES: ReadonlySet<string> = new Set([
   'FailedMount',
@@ -26,7 +29,7 @@ export function eventProblemOf(change: Change): Problem | undefined {
   const reason = text(event, 'reason') ?? '';
   const message = text(event, 'message') ?? text(event, 'note') ?? '';
   if (START_FAILURES.has(reason)) {
-    if (occurrencesOf(event) < MIN_OCCURRENCES) return undefined;
+    if (occurrencesOf(event) < MIN_OCCURRENCES && !message.startsWith(COMBINED)) return undefined;
     return { container: '', reason, level: 'Failure', ...messagePart(message), told: true };
   }
   const killed = reason === 'Killing' ? PROBE_KILL.exec(message)?.groups : undefined;

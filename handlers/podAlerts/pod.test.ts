@@ -228,6 +228,16 @@ describe('what keeps a pod from running', () => {
     assert.deepEqual(rig.takeAlerts(), ['over FailedMount']);
   });
 
+  test('Events that differ only in an id are reported once they are combined, though they count from one again', async () => {
+    const rig = new Rig();
+    await rig.apply(podOf({ phase: 'Pending', containers: [waiting('ContainerCreating')] }));
+    const message = 'Failed to create pod sandbox: no network for sandbox "5f0c"';
+    await rig.apply(event('FailedCreatePodSandBox', message));
+    assert.deepEqual(rig.takeAlerts(), []);
+    await rig.apply(event('FailedCreatePodSandBox', `(combined from similar events): ${message}`));
+    assert.deepEqual(rig.takeAlerts(), ['new FailedCreatePodSandBox']);
+  });
+
   test('a container killed by its liveness probe is reported from the Event', async () => {
     const rig = new Rig();
     await showRunning(rig);
