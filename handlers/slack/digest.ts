@@ -1,5 +1,6 @@
 /** Several changes in one message, each named once. */
 import type { Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import type { Content } from './content.ts';
@@ -89,9 +90,10 @@ function headOf(change: Change, marksAway: boolean): string {
   return `*${verbOf(change)} ${escapeText(change.gvk.kind.toLowerCase())}*${away}${where}`;
 }
 
-/** Within a code block. */
+/** Within a code block. The name of an Event says nothing. */
 function itemOf(change: Change): string {
   const detail = cut(detailOf(change), DETAIL_MAX);
-  const text = `${change.name}${detail === '' ? '' : `: ${detail}`}`;
+  const name = isEvent(change.gvk) ? '' : change.name;
+  const text = [name, detail].filter((part) => part !== '').join(': ');
   return escapeText(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
 }

@@ -1,5 +1,6 @@
 /** Several changes on one card, each object named once. */
 import type { Change } from '../../src/change.ts';
+import { isEvent } from '../../src/event.ts';
 import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
@@ -75,8 +76,9 @@ function nameOf({ name }: Change): string {
   return cut(name, 300);
 }
 
+/** The name of an Event says nothing. */
 function withDetail(change: Change, detail: string): string {
-  return `${nameOf(change)}: ${detail}`;
+  return isEvent(change.gvk) ? detail : `${nameOf(change)}: ${detail}`;
 }
 
 function headLine(head: string, count: number): Card {

@@ -217,6 +217,27 @@ describe('teams', () => {
     ]);
   });
 
+  test('a digest names Kubernetes Events by what they say, not by their names', async (t) => {
+    const { sink, server } = await connected(t, { clusterName: 'eu-2' });
+    const event = (n: number) =>
+      changeOf({
+        after: {
+          ...configMap(''),
+          kind: 'Event',
+          metadata: { name: `web.17f3${n}`, namespace: 'shop' },
+          reason: `R${n}`,
+          message: 'm',
+        },
+      });
+    await sink.deliverMany?.([event(1), event(2)], testContext());
+    assert.deepEqual(textsIn(server.requests[0]?.body ?? ''), [
+      '2 changes in eu-2',
+      'event added · shop · 2',
+      'R1: m',
+      'R2: m',
+    ]);
+  });
+
   test('with a layout, changes are delivered one by one', async (t) => {
     const { sink } = await connected(t, { layout: { text: 'x' } });
     assert.ok(!('deliverMany' in sink));
