@@ -1,4 +1,5 @@
 /** An alert in words, for messages that have room for more than a line. */
+import { onOneLine } from '../../src/one-line.ts';
 import type { AlertNote, LastChange } from './alert.ts';
 
 /** What is known besides the headline, one line each. The log is last, since the end is cut first. Empty for a resolved alert. */
@@ -13,7 +14,7 @@ export function alertLines(alert: AlertNote): readonly string[] {
     kubectl,
     ...section(
       'events:',
-      events.map(({ reason, message: text, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${text}`),
+      events.map(({ reason, message: text, count }) => `${reason}${count > 1 ? ` x${count}` : ''}: ${onOneLine(text)}`),
     ),
     ...section('log:', log === undefined ? [] : log.split('\n')),
   ];

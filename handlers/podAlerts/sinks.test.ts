@@ -30,7 +30,7 @@ async function alerts(): Promise<{ firing: Change; resolved: Change }> {
             time: '2026-01-01T00:00:00.000Z',
             type: 'Warning',
             reason: 'BackOff',
-            message: 'Back-off restarting',
+            message: 'Back-off\nrestarting\n',
             count: 4,
           },
         ]),
