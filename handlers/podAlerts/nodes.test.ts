@@ -15,6 +15,20 @@ test('a node that is cordoned before it goes down is not reported', async () => 
   assert.deepEqual(rig.takeAlerts(), ['new NodeUnreachable']);
 });
 
+test('a node that an autoscaler is about to remove is not reported, unless it stays', async () => {
+  const node = (status: string, ...keys: string[]) =>
+    nodeOf('node-1', { status }, { spec: { taints: keys.map((key) => ({ key, effect: 'NoSchedule' })) } });
+  for (const key of ['ToBeDeletedByClusterAutoscaler', 'karpenter.sh/disrupted']) {
+    const rig = new Rig();
+    await rig.apply(node('True'));
+    await rig.apply(node('True', 'dedicated', key));
+    await rig.apply(node('Unknown', 'dedicated', key));
+    assert.deepEqual(rig.takeAlerts(), []);
+    await rig.apply(node('Unknown', 'dedicated'));
+    assert.deepEqual(rig.takeAlerts(), ['new NodeUnreachable']);
+  }
+});
+
 test('a node that is cordoned while it is down is resolved when it is ready or deleted', async () => {
   const node = (name: string, status: string, unschedulable: boolean) =>
     nodeOf(name, { status }, { spec: { unschedulable } });

@@ -13,7 +13,7 @@ import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Contai
 import type { FailingKind } from './failing-kind.ts';
 import { hasLeftWorkload } from './owner.ts';
 import type { Problem } from './problem.ts';
-import { table, text, time } from './read.ts';
+import { rows, table, text, time } from './read.ts';
 
 export interface Sighting {
   readonly uid: string;
@@ -166,10 +166,24 @@ function nodeSightingOf(
   return { ...NO_CONTAINERS, uid, key, node: key, gone, problems: fails ? [problem] : [], ready: !gone && !fails };
 }
 
-/** Cordoned, as before a reboot or a removal by an autoscaler, or being deleted. */
+/** Cordoned, as before a reboot, about to be removed, or being deleted. */
 function isOutOfService(node: Manifest): boolean {
-  return table(node, 'spec')['unschedulable'] === true || text(node, 'metadata', 'deletionTimestamp') !== undefined;
+  return (
+    table(node, 'spec')['unschedulable'] === true ||
+    rows(node, 'spec', 'taints').some((taint) => REMOVAL_TAINTS.has(text(taint, 'key') ?? '')) ||
+    text(node, 'metadata', 'deletionTimestamp') !== undefined
+  );
 }
+
+/** What autoscalers and spot markets set before they take a node away; by default they do not cordon it. */
+const REMOVAL_TAINTS: ReadonlySet<string> = new Set([
+  'ToBeDeletedByClusterAutoscaler',
+  'karpenter.sh/disrupted',
+  'karpenter.sh/disruption',
+  'aws-node-termination-handler/asg-lifecycle-termination',
+  'aws-node-termination-handler/spot-itn',
+  'cloud.google.com/impending-node-termination',
+]);
 
 /** A job has one problem: that it has given up. Why its pods failed is reported as their problem. */
 function jobSightingOf({ action, key, uid, before, after }: ObservedChange): Sighting {
