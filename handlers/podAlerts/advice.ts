@@ -56,7 +56,7 @@ const CAUSES: readonly Cause[] = [
   {
     reasons: PULL,
     message: /x509: /,
-    hint: 'The node does not trust the certificate of the registry.',
+    hint: 'The node does not accept the certificate of the registry: check its names, its date, and the CA.',
   },
   {
     reasons: PULL,

@@ -97,7 +97,7 @@ describe('what keeps a container from running', () => {
 
   for (const [reason, message, hint] of [
     ['ErrImagePull', 'unexpected status: 429 Too Many Requests - toomanyrequests: slow down', /limits how often/],
-    ['ErrImagePull', 'tls: failed to verify certificate: x509: unknown authority', /does not trust/],
+    ['ErrImagePull', 'tls: failed to verify certificate: x509: unknown authority', /does not accept/],
     ['ImagePullBackOff', 'dial tcp: lookup registry.example: no such host', /does not reach/],
     ['ErrImagePull', 'no match for platform in manifest: not found', /architecture/],
     ['ErrImagePull', 'manifest for web:2 not found', /its name, its tag/],
