@@ -39,9 +39,9 @@ const options = z.strictObject({
 
 export default defineSink({
   name: 'count',
-  summary: 'Counts changes by labels of your choice, as a metric at `/metrics`.',
+  summary: 'Counts changes by labels of your choice, as a Prometheus metric.',
   description: [
-    'Every change passes and counts 1; put [`match`](match.md) before it to count only some. A retry of the chain does not count a change again. Like every counter of Prometheus, it starts at 0 with the process. A reload of the configuration keeps its value, unless no handler counts it any more.',
+    'The metric is served at `/metrics`. Every change passes and counts 1; put [`match`](match.md) before it to count only some. A retry of the chain does not count a change again. Like every counter of Prometheus, it starts at 0 with the process. A reload of the configuration keeps its value, unless no handler counts it any more.',
     'Choose labels that have few values, such as reasons, kinds and namespaces, but no names of pods. There are at most 1,000 combinations of values for a metric; a new one beyond that is counted with the value `other` in every label, and the log says so. A value is cut after 128 characters.',
     'Handlers with the same `metric` add to the same counter, and must have the same labels. Changes of an object that were merged because they waited for long count as one, and not at all if they cancel out: set `coalesce = false` for a chain that counts and has slow receivers.',
   ].join('\n\n'),
