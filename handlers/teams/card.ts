@@ -46,7 +46,8 @@ export function messageOf(card: Card): object {
  * @param insteadOf the sink that a fallback replaces
  */
 export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
-  const headline = cut(headlineOf(change), MAX_HEADLINE_CHARS);
+  const whole = headlineOf(change);
+  const headline = cut(whole, MAX_HEADLINE_CHARS);
   // Whoever writes an Event did not cause it.
   const by = isEvent(change.gvk) ? [] : writersOf(change);
   const about = [
@@ -58,7 +59,7 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
-  const details = linesBelow(change).map(printable);
+  const details = linesBelow(change, whole).map(printable);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitLines(details, room);
@@ -66,12 +67,11 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
 }
 
 /** For an Event, its message if the headline has no room for it: the cause is often at the end. */
-function linesBelow(change: Change): readonly string[] {
+function linesBelow(change: Change, headline: string): readonly string[] {
   if (!isEvent(change.gvk)) return detailLines(change);
+  if (headline.length <= MAX_HEADLINE_CHARS) return [];
   const message = eventFact(change, 'message') ?? '';
-  return headlineOf(change).length > MAX_HEADLINE_CHARS
-    ? message.split(/\r?\n/).filter((text) => text.trim() !== '')
-    : [];
+  return message.split(/\r?\n/).filter((text) => text.trim() !== '');
 }
 
 /** Empty unless this is a fallback. */

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { RunningCalls, withDeadline } from './deadline.ts';
+import type { HandlerLife } from './handler.ts';
 import type { Step } from './step.ts';
 
 const START_DEADLINE_MS = 30_000;
@@ -33,6 +34,11 @@ export async function stopAll(steps: readonly Step[], options: LifeOptions): Pro
       options.log.warn('Handler did not stop cleanly', { handler: id, error: toError(thrown).message });
     }
   }
+}
+
+/** For a handler around another: its life is that of the inner one. */
+export function lifeOf(instance: HandlerLife): Required<HandlerLife> {
+  return { start: async () => instance.start?.(), stop: async () => instance.stop?.() };
 }
 
 async function callWithin(work: () => Promise<void> | undefined, ms: number, { clock }: LifeOptions): Promise<void> {

@@ -35,7 +35,7 @@ export function checkedInstance<T extends HandlerLife>(instance: T, method: 'han
 /** What `deadlineMs` and `batch` made of the options. @throws Error that names what is no number, with which a change waits forever */
 export function checkNumbers(values: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(values)) {
-    if (typeof value === 'number' && !Number.isNaN(value)) continue;
+    if (isNumber(value)) continue;
     const found = typeof value === 'string' ? JSON.stringify(value) : String(value);
     throw new Error(`its ${name} must be a number: current value is ${found}`);
   }
@@ -55,9 +55,13 @@ export function checkedGroup(answer: unknown): string | Halt {
 
 /** How many changes fit into a message: at least one. @throws Error if it is not a number */
 export function checkedCount(answer: unknown): number {
-  if (typeof answer === 'number' && !Number.isNaN(answer)) return Math.max(1, answer);
+  if (isNumber(answer)) return Math.max(1, answer);
   const found = answer instanceof Promise ? 'a promise' : String(answer);
   throw new Error(`fits() returned ${found}, expected a number: it cannot wait`);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number' && !Number.isNaN(value);
 }
 
 /** The state as the store will return it. @throws Error if it cannot be stored, as the chain would wait for the store forever */

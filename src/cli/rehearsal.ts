@@ -6,13 +6,13 @@ import {
   type Halt,
   type HandlerContext,
   type HandlerDefinition,
-  type HandlerLife,
   type SinkDefinition,
   type StatefulDefinition,
   type TransformDefinition,
 } from '../chain/handler.ts';
 import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '../chain/verdict.ts';
 import { textOf } from '../chain/failure.ts';
+import { lifeOf } from '../chain/life.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import { unlessAborted } from '../until-aborted.ts';
@@ -84,7 +84,7 @@ function rehearseTransform(definition: TransformDefinition, { answered, failed }
     create(options, environment) {
       const instance = checkedInstance(definition.create(options, environment), 'handle');
       return {
-        ...life(instance),
+        ...lifeOf(instance),
         async handle(change, context) {
           try {
             const verdict = checkedVerdict(await withDeadline(() => instance.handle(change, context), context));
@@ -114,7 +114,7 @@ function rehearseStateful(definition: StatefulDefinition, { answered, failed }: 
         }
       };
       return {
-        ...life(instance),
+        ...lifeOf(instance),
         ...(instance.group === undefined ? {} : { group }),
         async handle(change, context) {
           try {
@@ -134,13 +134,6 @@ function rehearseStateful(definition: StatefulDefinition, { answered, failed }: 
 function withDeadline<A>(work: () => A | Promise<A>, { signal }: HandlerContext): Promise<A> {
   const answer = async () => work();
   return unlessAborted(answer(), signal);
-}
-
-function life(instance: HandlerLife): Required<HandlerLife> {
-  return {
-    start: async () => instance.start?.(),
-    stop: async () => instance.stop?.(),
-  };
 }
 
 /** What `diff` has just found, after a colon. */

@@ -106,7 +106,7 @@ export function checkContentType({ headers, body }: ApiStream): void {
 
 function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
   const { code, reason, message } = status;
-  const parts = [String(code), reason, onOneLine(message)].filter((part) => part !== '');
+  const parts = [String(code), reason, shortMessage(message)].filter((part) => part !== '');
   return new SourceError(parts.join(' '), {
     remedy,
     reason: code === 410 ? 'expired' : `status-${code}`,
@@ -117,11 +117,11 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError 
 
 /** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
 export function describeResponse({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
-  const message = onOneLine(readStatus(body.toString('utf8'))?.message ?? '');
+  const message = shortMessage(readStatus(body.toString('utf8'))?.message ?? '');
   return `it answered ${status}${message === '' ? '' : `: ${message}`}`;
 }
 
-function onOneLine(message: string): string {
+function shortMessage(message: string): string {
   return beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE);
 }
 

@@ -1,6 +1,7 @@
 /** Runs a handler on changes without a cluster, a store or a network, for handler authors' tests. */
 import { idempotencyKey, type Change } from '../change.ts';
 import { withParts } from '../change/lazy-change.ts';
+import { lifeOf } from '../chain/life.ts';
 import { handlerOfFunction, type HandlerFunction } from '../chain/handler-function.ts';
 import {
   isHalt,
@@ -174,10 +175,6 @@ function statefulCaller(
       return verdict;
     },
   };
-}
-
-function lifeOf(instance: HandlerLife): Required<HandlerLife> {
-  return { start: async () => instance.start?.(), stop: async () => instance.stop?.() };
 }
 
 function checkedOptions({ name, options }: HandlerDefinition, given: object): Record<string, unknown> {
