@@ -45,6 +45,11 @@ const rollout = (image: string, replicas: number, reason: string, status = 'True
     },
   });
 
+const deployment = (image: string, replicas: number): Manifest =>
+  object('Deployment', 'web', 'shop', {
+    spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+  });
+
 const HELM_RELEASES = {
   group: 'helm.toolkit.fluxcd.io',
   version: 'v2',
@@ -97,6 +102,15 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(lock('c', '2'));
     },
     expected: [/^```data\.settings 1 -> 2\n/],
+  },
+  'Changes made beside GitOps': {
+    existing: [deployment('web:1', 1)],
+    act(server) {
+      server.update(deployment('web:2', 1), { manager: 'argocd-controller' });
+      server.update(deployment('web:2', 5), { manager: 'kubectl-edit' });
+      server.update(deployment('web:2', 7), { manager: 'kube-controller-manager', subresource: 'scale' });
+    },
+    expected: [/^```replicas 1 -> 5 · by kubectl-edit\n/],
   },
   'Rollouts that are complete or stuck': {
     existing: [rollout('web:1', 1, 'NewReplicaSetAvailable')],

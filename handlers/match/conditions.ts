@@ -5,6 +5,7 @@ import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
+import { writersOf } from '../../src/remarks.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { isList, isMap, own, toJson } from '../diff/json.ts';
@@ -42,6 +43,7 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
       );
   }
   if (tests.minCount !== undefined) conditions.push(minCountCondition(tests.minCount));
+  if (tests.by !== undefined) conditions.push(textCondition('by', tests.by, (change) => found(writersOf(change))));
   for (const [table, prefix, rootOf] of [
     ['notes', 'notes.', ({ notes }: Change) => notes as unknown as JsonObject],
     ['field', '', (change: Change) => manifestOf(change) ?? {}],

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isHalt, type HandlerContext } from '../../src/chain/handler.ts';
-import type { Change } from '../../src/change.ts';
+import type { Actor, Change } from '../../src/change.ts';
+import { withNote } from '../../src/change/lazy-change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import type { DiffNote } from '../diff/note.ts';
 import match from './index.ts';
 
 /** `pass`, or the reason for the halt. */
@@ -222,6 +224,21 @@ describe('match', () => {
     }
     assert.match(await verdict({ labels: { no: '^$' }, absentIsEmpty: true }, scaled), /labels\[no\] is absent/);
     assert.match(problemsOf(match, { absentIsEmpty: true }).join(), /^must have at least one test/);
+  });
+
+  test('by: who made the change; after diff, who made the differences that are left', async () => {
+    const actor = (manager: string, path: string): Actor => ({ manager, operation: 'Update', paths: [path] });
+    const by = [actor('kubectl-edit', 'spec.replicas'), actor('argocd-controller', 'spec.paused')];
+    const edited: Change = { ...scaled, by };
+    const diffed = withNote(edited, 'diff', { by: ['argocd-controller'] } as unknown as DiffNote);
+    assert.equal(await verdict({ by: ['^Mozilla$', '^kubectl'] }, edited), 'pass');
+    assert.equal(await verdict({ by: '^kubectl' }, diffed), 'by "argocd-controller" does not match ^kubectl');
+    assert.equal(
+      await verdict({ by: '^argocd-', drop: true }, diffed),
+      'dropped: by "argocd-controller" matches ^argocd-',
+    );
+    assert.equal(await verdict({ by: '^kubectl' }, scaled), 'by is absent, so it does not match ^kubectl');
+    assert.equal(await verdict({ by: '^$', absentIsEmpty: true }, scaled), 'pass');
   });
 
   test('notes: what earlier handlers found out, read no further than the paths lead', async () => {

@@ -37,6 +37,10 @@ export const tests = z.strictObject({
     .optional()
     .describe('What happened: exactly one of these words, not a pattern.')
     .meta({ example: ['added', 'deleted'] }),
+  by: text(
+    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. It is absent where the API server recorded nobody: for deletions, and for an update that only removes fields.',
+    '^kubectl',
+  ),
   changed: z
     .union([fieldPath, z.array(fieldPath).min(1)])
     .optional()

@@ -1,7 +1,7 @@
 /** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Actor, Change } from '../change.ts';
-import { attribute, hashesOf } from './attribution.ts';
+import { attribute, knownOf } from './attribution.ts';
 import type { Baseline, BaselineRow, Scope } from './baseline.ts';
 import type { Bodies } from './bodies.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -82,7 +82,7 @@ export class Acceptor {
     const silent = (observed.bits & SILENT) !== 0;
     const body = this.#bodyOf(acceptance.scope, observed, silent ? 1 : 2);
     const sameObject = old?.uid === observed.uid;
-    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance.scope);
+    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance);
     const { uid, resourceVersion: rv, digest } = observed;
     this.#baseline.put(acceptance.scope.id, observed.key, { uid, rv, digest, body, known });
     if (silent) {
@@ -164,9 +164,14 @@ function isUnchanged(old: BaselineRow, { uid, resourceVersion, digest }: Observe
   return old.uid === uid && (old.rv === resourceVersion || old.digest === digest);
 }
 
-function attributionOf({ managedFields }: Observed, silent: boolean, known: Uint8Array | null, { except }: Scope) {
+function attributionOf(
+  { managedFields }: Observed,
+  silent: boolean,
+  known: Uint8Array | null,
+  { scope: { except }, now }: Acceptance,
+) {
   if (managedFields === undefined) return { known: null, actors: [] };
-  if (silent) return { known: hashesOf(managedFields), actors: [] };
-  const { by, known: hashes } = attribute(managedFields, known ?? undefined, except);
-  return { known: hashes, actors: by };
+  if (silent) return { known: knownOf(managedFields), actors: [] };
+  const { by, known: entries } = attribute(managedFields, known ?? undefined, now, except);
+  return { known: entries, actors: by };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { attribute, hashesOf } from './attribution.ts';
+import { attribute, knownOf, type Attribution } from './attribution.ts';
 
 const helm = {
   manager: 'helm',
@@ -47,11 +47,13 @@ const kubectl = {
   fieldsV1: { 'f:spec': { 'f:replicas': {} } },
 };
 
+const NOW = Date.parse('2026-03-02T08:00:30Z');
+
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 
 describe('attribute()', () => {
   test('names every entry of a new object, newest first, with its leaf paths', () => {
-    const { by } = attribute(bytes([helm, controller]), undefined);
+    const { by } = attribute(bytes([helm, controller]), undefined, NOW);
     assert.deepEqual(by, [
       {
         manager: 'kube-controller-manager',
@@ -80,8 +82,8 @@ describe('attribute()', () => {
   });
 
   test('leaves out entries that were known before, in whatever order they come', () => {
-    const known = hashesOf(bytes([helm, controller]));
-    const { by } = attribute(bytes([controller, kubectl, helm]), known);
+    const known = knownOf(bytes([helm, controller]));
+    const { by } = attribute(bytes([controller, kubectl, helm]), known, NOW);
     assert.deepEqual(
       by.map((actor) => [actor.manager, actor.operation, actor.paths]),
       [['kubectl-set', 'Apply', ['spec.replicas']]],
@@ -89,12 +91,36 @@ describe('attribute()', () => {
   });
 
   test('names an entry again when only its time has changed', () => {
-    const known = hashesOf(bytes([helm, kubectl]));
-    const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), known);
+    const known = knownOf(bytes([helm, kubectl]));
+    const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), known, NOW);
     assert.deepEqual(
       by.map((actor) => actor.manager),
       ['kubectl-set'],
     );
+  });
+
+  test('leaves out a manager that lost a field to somebody whom the API server does not record', () => {
+    const known = knownOf(bytes([helm, controller]));
+    const less = { ...helm, fieldsV1: { 'f:spec': { 'f:replicas': {} } } };
+    assert.deepEqual(attribute(bytes([less, controller]), known, NOW).by, []);
+  });
+
+  test('leaves out a loser that was the newest writer before, except within its second', () => {
+    const known = knownOf(bytes([helm, kubectl]));
+    const less = { ...kubectl, fieldsV1: {} };
+    const managersAfter = (ms: number) =>
+      attribute(bytes([helm, less]), known, Date.parse(kubectl.time) + ms).by.map(({ manager }) => manager);
+    assert.deepEqual(managersAfter(900), ['kubectl-set']);
+    assert.deepEqual(managersAfter(60_000), []);
+  });
+
+  test('names an altered entry if its time or that of the baseline is unknown', () => {
+    const timeless = { manager: 'old', operation: 'Update', fieldsV1: {} };
+    const less = { ...helm, fieldsV1: {} };
+    const onlyHashes = knownOf(bytes([helm, controller])).subarray(0, 16);
+    const managers = ({ by }: Attribution) => by.map(({ manager }) => manager);
+    assert.deepEqual(managers(attribute(bytes([helm, timeless]), knownOf(bytes([helm])), NOW)), ['old']);
+    assert.deepEqual(managers(attribute(bytes([less, controller]), onlyHashes, NOW)), ['helm']);
   });
 
   test('leaves out a manager that wrote only ignored fields, including the map around them', () => {
@@ -105,63 +131,67 @@ describe('attribute()', () => {
     };
     const except = ['metadata.annotations["deployment.kubernetes.io/revision"]', 'status'];
     const statusOfSpec = { ...kubectl, fieldsV1: { 'f:statuses': {} } };
-    const { by } = attribute(bytes([helm, noisy, statusOfSpec]), undefined, except);
+    const { by } = attribute(bytes([helm, noisy, statusOfSpec]), undefined, NOW, except);
     assert.deepEqual(
       by.map((actor) => actor.manager),
       ['kubectl-set', 'helm'],
     );
   });
 
-  test('returns hashes by which the same entries are known later', () => {
+  test('returns what tells the same entries later', () => {
     const fields = bytes([helm, controller, kubectl]);
-    const { known } = attribute(fields, undefined);
-    assert.deepEqual(known, hashesOf(fields));
-    assert.deepEqual(attribute(fields, known).by, []);
+    const { known } = attribute(fields, undefined, NOW);
+    assert.deepEqual(known, knownOf(fields));
+    assert.deepEqual(attribute(fields, known, NOW).by, []);
   });
 
   test('is not misled by braces, quotes and backslashes inside strings', () => {
     const odd = { manager: 'a"}{[\\', operation: 'Update', fieldsV1: { 'f:data': { 'f:a}"\\{': {} } } };
-    const { by } = attribute(bytes([odd, helm]), hashesOf(bytes([helm])));
+    const { by } = attribute(bytes([odd, helm]), knownOf(bytes([helm])), NOW);
     assert.deepEqual(by, [{ manager: 'a"}{[\\', operation: 'Update', paths: ['data["a}\\"\\\\{"]'] }]);
   });
 
   test('returns no actors for input that is not a list of entries', () => {
     for (const text of ['null', '[]', '', '[{"manager":', '"managedFields"', '[{bad}]', '{']) {
-      assert.deepEqual(attribute(new TextEncoder().encode(text), undefined).by, [], text);
+      assert.deepEqual(attribute(new TextEncoder().encode(text), undefined, NOW).by, [], text);
     }
   });
 
   test('treats __proto__ as a field name like any other', () => {
     const entry =
       '[{"manager":"m","operation":"Update","fieldsV1":{"f:data":{"f:__proto__":{}},"__proto__":{"f:polluted":{}}}}]';
-    const { by } = attribute(new TextEncoder().encode(entry), undefined);
+    const { by } = attribute(new TextEncoder().encode(entry), undefined, NOW);
     assert.ok(by[0]?.paths.includes('data.__proto__'));
     assert.equal(Object.hasOwn(Object.prototype, 'f:polluted'), false);
   });
 
   test('masks the values of sets outside metadata, which may be redacted', () => {
     const fieldsV1 = { 'f:spec': { 'f:tokens': { 'v:"hunter2"': {} } } };
-    const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), undefined);
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), undefined, NOW);
     assert.deepEqual(by[0]?.paths, ['spec.tokens[=*]']);
   });
 
   test('truncates a path at 200 levels of nesting', () => {
     const fieldsV1 = `${'{"f:a":'.repeat(10_000)}{}${'}'.repeat(10_000)}`;
     const entry = Buffer.from(`[{"manager":"m","operation":"Update","fieldsV1":${fieldsV1}}]`);
-    const { by } = attribute(entry, undefined);
+    const { by } = attribute(entry, undefined, NOW);
     assert.match(by[0]?.paths.join() ?? '', /^a(?:\.a){199}$/);
   });
 
   test('limits the total length of paths when each repeats a long key', () => {
     const below = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f:a${i}`, {}]));
     const fieldsV1 = { 'f:spec': { [`f:${'x'.repeat(100_000)}`]: below } };
-    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), undefined);
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), undefined, NOW);
     assert.ok(by.length === 1 && JSON.stringify(by).length < 500_000);
   });
 
   test('returns at most 1,000 paths', () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
-    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), undefined);
+    const { by } = attribute(
+      bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]),
+      undefined,
+      NOW,
+    );
     assert.equal(by[0]?.paths.length, 1000);
   });
 });

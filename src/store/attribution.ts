@@ -1,8 +1,11 @@
 /**
  * Who did it: the `metadata.managedFields` entries that a change added or altered.
  *
- * A baseline keeps only an 8-byte hash per entry. An entry whose hash is not among them is new or altered, and only
- * those are parsed: a first list parses none.
+ * A baseline keeps only an 8-byte hash per entry, and the time of the newest one. An entry whose hash is not among them is new or
+ * altered, and only those are parsed: a first list parses none.
+ *
+ * The API server records who sets a field, not who removes one: whoever owned that field loses it, so its entry changes, but not
+ * the entry's time. Hence an altered entry that is not newer than the baseline does not name a writer.
  */
 import { hash } from 'node:crypto';
 import type { Actor } from '../change.ts';
@@ -20,6 +23,9 @@ const MAX_DEPTH = 200;
 /** Hexadecimal digits of a hash. */
 const HASH_DIGITS = 13;
 
+/** Times have second precision, so a writer may write again in the second of the baseline. Synchronized clocks differ by less. */
+const SAME_SECOND_MS = 10_000;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
@@ -28,36 +34,44 @@ const CLOSE_BRACE = 0x7d;
 export interface Attribution {
   /** Newest first; actors without a time come last. */
   readonly by: readonly Actor[];
-  /** The hashes of all entries, to be kept beside the baseline. */
+  /** What to remember of all entries, to be kept beside the baseline. */
   readonly known: Uint8Array;
 }
 
-/** The hashes of the entries of a managedFields array (UTF-8 JSON), 8 bytes each; anything but an array has none. */
-export function hashesOf(managedFields: Uint8Array): Uint8Array {
-  return packHashes(entriesOf(managedFields).map(hashOf));
+/** What to remember of the entries of a managedFields array (UTF-8 JSON); nothing of anything but an array. */
+export function knownOf(managedFields: Uint8Array): Uint8Array {
+  const entries = entriesOf(managedFields);
+  return pack(entries.map(hashOf), newestOf(entries));
 }
 
 /**
- * The entries that are not among the `known` ones, as actors. A malformed entry is left out, so that a strange object is still
- * accepted; so is one that owns only fields that nobody reads: what it wrote was noise, perhaps long before this change.
+ * The writers among the entries that are not `known`. A malformed entry is left out, so that a strange object is still accepted; so
+ * is one that owns only fields that nobody reads: what it wrote was noise, perhaps long before this change.
  *
+ * @param now milliseconds since the epoch
  * @param except as of {@link Interest}
  */
 export function attribute(
   managedFields: Uint8Array,
   known: Uint8Array | undefined,
+  now: number,
   except: readonly string[] = [],
 ): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
-  const before: readonly number[] = known === undefined ? [] : unpackHashes(known);
+  const before = known === undefined ? NOTHING_KNOWN : unpack(known);
   const by = entries
-    .filter((_, i) => !before.includes(hashes[i] ?? 0))
+    .filter((_, i) => !before.hashes.includes(hashes[i] ?? 0))
     .map(actorOf)
     .filter((actor) => actor !== undefined)
+    .filter(({ time }) => time === undefined || hasWritten(Date.parse(time), before.newest, now))
     .filter(({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)))
     .toSorted((a, b) => compareTimes(b.time, a.time));
-  return { by, known: packHashes(hashes) };
+  return { by, known: pack(hashes, newestOf(entries)) };
+}
+
+function hasWritten(time: number, newest: number, now: number): boolean {
+  return time === newest ? now - time <= SAME_SECOND_MS : !(time < newest);
 }
 
 /** Whether the path is inside an excepted root, or is a map around one, which belongs to anyone who adds to it. */
@@ -99,12 +113,38 @@ function hashOf(entry: Uint8Array): number {
   return Number.parseInt(hash('sha256', entry, 'hex').slice(0, HASH_DIGITS), 16);
 }
 
-function packHashes(hashes: readonly number[]): Uint8Array {
-  return new Uint8Array(new Float64Array(hashes).buffer);
+interface Known {
+  readonly hashes: readonly number[];
+  /** Milliseconds since the epoch; NaN if unknown. */
+  readonly newest: number;
 }
 
-function unpackHashes(known: Uint8Array): number[] {
-  return [...new Float64Array(known.slice().buffer)];
+const NOTHING_KNOWN: Known = { hashes: [], newest: NaN };
+
+/** Numbers of 8 bytes: the hashes, then the time as a negative number, which no hash is; stores of earlier versions lack it. */
+function pack(hashes: readonly number[], newest: number): Uint8Array {
+  return new Uint8Array(new Float64Array(Number.isNaN(newest) ? hashes : [...hashes, -newest]).buffer);
+}
+
+function unpack(known: Uint8Array): Known {
+  const hashes = [...new Float64Array(known.slice().buffer)];
+  const newest = (hashes.at(-1) ?? 0) < 0 ? -(hashes.pop() ?? NaN) : NaN;
+  return { hashes, newest };
+}
+
+/** The time of the newest entry, in milliseconds since the epoch; NaN without any. */
+function newestOf(entries: readonly Uint8Array[]): number {
+  const times = entries.map(timeIn).toSorted();
+  return Date.parse(times.at(-1) ?? '');
+}
+
+/** `"time":"` cannot occur inside a string, where quotes are escaped, and the names of fields have a prefix. Empty if absent. */
+function timeIn(entry: Uint8Array): string {
+  const bytes = bufferOf(entry);
+  const at = bytes.indexOf('"time":"');
+  if (at < 0) return '';
+  const start = at + '"time":"'.length;
+  return bytes.toString('latin1', start, endOfString(bytes, start - 1));
 }
 
 function actorOf(entry: Uint8Array): Actor | undefined {
@@ -124,11 +164,15 @@ function actorOf(entry: Uint8Array): Actor | undefined {
 
 function parseObject(bytes: Uint8Array): JsonObject | undefined {
   try {
-    const value = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString()) as Json;
+    const value = JSON.parse(bufferOf(bytes).toString()) as Json;
     return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 interface Leaves {

@@ -20,6 +20,7 @@ test('a rollout by kubectl is reported once, with its manager, and so is every p
 
   await plane.kubectl('set', 'image', 'deployment/web', 'nginx=nginx:1.9.1');
   await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
+  await plane.kubectl('label', 'deployment/web', 'app-');
   await plane.kubectl('scale', 'deployment/web', '--replicas=3');
   await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
   const running = async () => podNames(() => plane.kubectl('get', 'pods', '-o', 'name'));
@@ -38,7 +39,12 @@ test('a rollout by kubectl is reported once, with its manager, and so is every p
   const ofDeployment = messages(slack).filter(({ title }) => title === 'UPDATE deployment\ndefault/web');
   assert.deepEqual(
     ofDeployment.map(({ text }) => text.replace(/^```/, '').split('\n')[0]),
-    ['image nginx nginx:1.7.9 -> nginx:1.9.1 · by kubectl-set', 'replicas 2 -> 3 · by kubectl'],
+    [
+      'image nginx nginx:1.7.9 -> nginx:1.9.1 · by kubectl-set',
+      // Nobody is recorded for a removed label: not kubectl-create either, which owned it.
+      'labels.app web -> (none)',
+      'replicas 2 -> 3 · by kubectl',
+    ],
   );
   const once = titles().filter((title) => !title.startsWith('UPDATE'));
   assert.equal(new Set(once).size, once.length, 'a pod comes once and goes once');

@@ -181,6 +181,28 @@ export function acceptance(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'does not blame the owner of a field that somebody else removed', async ({ store }) => {
+      const entry = (manager: string, second: number, ...owned: string[]) => ({
+        manager,
+        operation: 'Update',
+        time: `2026-01-01T00:00:0${second}Z`,
+        fieldsV1: { 'f:data': Object.fromEntries(owned.map((field) => [`f:${field}`, {}])) },
+      });
+      const fields = (...entries: object[]) => utf8(JSON.stringify(entries));
+      const scope = await openScope(store);
+      const create = (second: number, ...owned: string[]) => entry('kubectl-create', second, ...owned);
+      const label = entry('kubectl-label', 5, 'c');
+      await accept(store, scope, seen('web', 1, { managedFields: fields(create(1, 'a', 'b'), label) }));
+      await accept(store, scope, seen('web', 2, { managedFields: fields(create(1, 'a'), label) }));
+      await accept(store, scope, seen('web', 3, { managedFields: fields(create(7, 'a', 'd'), label) }));
+      const [, removed, written] = await store.history({ limit: 3 });
+      assert.deepEqual(removed?.by, []);
+      assert.deepEqual(
+        written?.by.map(({ manager }) => manager),
+        ['kubectl-create'],
+      );
+    });
+
     storeTest(fixture, 'leaves out managers that wrote only noise since the last change', async ({ store }) => {
       const entry = (manager: string, field: string) => ({
         manager,
