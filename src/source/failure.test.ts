@@ -10,14 +10,21 @@ describe('errorOfResponse()', () => {
   test('takes the message from the Status body and the wait from Retry-After', async () => {
     const body = Readable.from([Buffer.from(STATUS)]);
     const error = await errorOfResponse({ status: 429, headers: { 'retry-after': '7' }, body }, new FakeClock());
-    assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests later', 'retry', 7_000]);
+    assert.deepEqual([error.message, error.remedy, error.retryAfterMs], ['429 TooManyRequests: later', 'retry', 7_000]);
+  });
+
+  test('says of a 401 what it may mean', async () => {
+    const body = { kind: 'Status', status: 'Failure', code: 401, reason: 'Unauthorized', message: 'Unauthorized' };
+    const answer = { status: 401, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(body))]) };
+    const { message } = await errorOfResponse(answer, new FakeClock());
+    assert.equal(message, '401 Unauthorized: the credentials are not accepted, they may have expired');
   });
 
   test('does not cut the message inside a character', async () => {
     const message = `${'x'.repeat(299)}😀`;
     const body = Readable.from([Buffer.from(JSON.stringify({ kind: 'Status', code: 500, message }))]);
     const error = await errorOfResponse({ status: 500, headers: {}, body }, new FakeClock());
-    assert.equal(error.message, `500 ${'x'.repeat(299)}`);
+    assert.equal(error.message, `500: ${'x'.repeat(299)}`);
   });
 
   test('reads a Retry-After date by the given clock', async () => {

@@ -106,8 +106,10 @@ export function checkContentType({ headers, body }: ApiStream): void {
 
 function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
   const { code, reason, message } = status;
-  const parts = [String(code), reason, shortMessage(message)].filter((part) => part !== '');
-  return new SourceError(parts.join(' '), {
+  // The API server's own message for a 401 is "Unauthorized", as is its reason.
+  const words = code === 401 ? 'the credentials are not accepted, they may have expired' : shortMessage(message);
+  const head = `${code} ${reason}`.trim();
+  return new SourceError(words === '' ? head : `${head}: ${words}`, {
     remedy,
     reason: code === 410 ? 'expired' : `status-${code}`,
     retryAfterMs: waitMs,

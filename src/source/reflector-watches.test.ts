@@ -210,7 +210,7 @@ describe('watches', () => {
     assert.equal(secrets?.state, 'degraded');
     assert.match(
       secrets?.problem ?? '',
-      /^Cannot list v1\/secrets in all namespaces on 127\.0\.0\.1:\d+: 403 Forbidden /,
+      /^Cannot list v1\/secrets in all namespaces on 127\.0\.0\.1:\d+: 403 Forbidden: /,
     );
     rig.server.allow(() => true);
     await rig.until(() => rig.source().health()[1]?.state === 'watching', 'recovery');
