@@ -38,7 +38,7 @@ export const tests = z.strictObject({
     .describe('What happened: exactly one of these words, not a pattern.')
     .meta({ example: ['added', 'deleted'] }),
   by: text(
-    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. It is absent where the API server recorded nobody: for deletions, and for an update that only removes fields.',
+    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. It is absent where the API server recorded nobody: for deletions, and for updates that only remove fields, unless by server-side apply.',
     '^kubectl',
   ),
   changed: z
