@@ -194,7 +194,8 @@ function callStep(step: Step, change: Change, run: Run): Promise<Verdict> {
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
     return handleStateful(step.id, memory, (wakeAt) => {
-      const extras = { state: delivery.states.get(step.id), now: options.clock.steady(), wakeAt };
+      const state = delivery.states.get(step.id);
+      const extras = { state, now: options.clock.steady(), isWakeUp: delivery.timerOf === step.id, wakeAt };
       return step.instance.handle(given, Object.assign(context, extras));
     });
   };

@@ -65,6 +65,8 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   readonly state: S | undefined;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Whether it asked for this `timer` itself; in a branch, that of an earlier handler is a change like any other. */
+  readonly isWakeUp: boolean;
   /**
    * Asks to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable,
    * committed with the state. A group has a single wake-up: the last request replaces any other, and determines the `key`.

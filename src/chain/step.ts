@@ -112,7 +112,7 @@ export function checkGroups(steps: readonly Step[]): void {
   const other = stateful.find((step) => step !== grouping);
   if (grouping === undefined || other === undefined) return;
   throw new Error(
-    `Handler ${grouping.id} keeps state by group, so no other handler of its chain can keep any: move ${other.id} to a chain of its own`,
+    `Handler ${grouping.id} keeps state by group, so no other handler of its chain can keep any: move ${other.id} to a branch, or to a chain of its own`,
   );
 }
 

@@ -160,7 +160,8 @@ function statefulCaller(
     ...lifeOf(stateful),
     async handle(change, context, wakeUps) {
       // A wake-up belongs to the group that asked for it, so `group` is not called.
-      const group = change.action === 'timer' ? (groups.get(change.key) ?? change.key) : await groupOf(change, context);
+      const isWakeUp = change.action === 'timer';
+      const group = isWakeUp ? (groups.get(change.key) ?? change.key) : await groupOf(change, context);
       if (isHalt(group)) return group;
       groups.set(change.key, group);
       const wakeAt = (key: string, time: number | null) => {
@@ -168,7 +169,7 @@ function statefulCaller(
         wakeUps.set(key, time);
         groups.set(key, group);
       };
-      const more = { state: states.get(group), now: environment.clock.steady(), wakeAt };
+      const more = { state: states.get(group), now: environment.clock.steady(), isWakeUp, wakeAt };
       const { verdict, state } = checkedDecision(await stateful.handle(change, { ...context, ...more }));
       if (state === null) states.delete(group);
       else states.set(group, state);

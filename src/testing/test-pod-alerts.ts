@@ -76,7 +76,8 @@ export class Rig {
       if (at === null) this.#timers.delete(group);
       else this.#timers.set(group, { at, key });
     };
-    const context = { ...this.#context(), state: this.states.get(group), now: this.now, wakeAt };
+    const isWakeUp = change.action === 'timer';
+    const context = { ...this.#context(), state: this.states.get(group), now: this.now, isWakeUp, wakeAt };
     const { verdict, state } = await this.#instance.handle(change, context);
     // Like the store: what is not JSON is lost.
     if (state === null) this.states.delete(group);
