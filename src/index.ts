@@ -32,5 +32,6 @@ export type { FunctionContext, HandlerFunction } from './chain/handler-function.
 export type { Answer as PluginAnswer } from './plugin/contract.ts';
 export type { DiffNote } from '../handlers/diff/note.ts';
 export type { AlertNote } from '../handlers/podAlerts/alert.ts';
+export type { OnceNote } from '../handlers/once.ts';
 /** The schema library of handler options: the copy that this package validates with. */
 export { z } from 'zod';

@@ -1,5 +1,6 @@
 /** What is special about a change in words, for the messages that people read. */
-import type { Actor, Change } from './change.ts';
+import type { Actor, Change, Notes } from './change.ts';
+import { durationText } from './duration-text.ts';
 import { flagsInWords } from './flags.ts';
 
 /** What the chain that receives dead letters is given about one. */
@@ -20,10 +21,14 @@ declare module './change.ts' {
   }
 }
 
-/** One short phrase each: that it was given up elsewhere, if it was, then its flags. */
+/** One short phrase each: that it was given up elsewhere, if it was, how many `once` halted before it, then its flags. */
 export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
-  const { deadLetter } = notes;
-  return [...(deadLetter === undefined ? [] : [describeDeadLetter(deadLetter)]), ...flagsInWords(flags)];
+  const { deadLetter, once } = notes;
+  return [
+    ...(deadLetter === undefined ? [] : [describeDeadLetter(deadLetter)]),
+    ...(once === undefined ? [] : [describeSuppressed(once)]),
+    ...flagsInWords(flags),
+  ];
 }
 
 /** After `diff`, the writers of the differences it shows; otherwise all writers. Each once. */
@@ -34,6 +39,11 @@ export function writersOf({ notes, by }: Pick<Change, 'notes' | 'by'>): readonly
 /** The managers, each once, in order of first appearance. */
 export function managersIn(by: readonly Actor[]): readonly string[] {
   return [...new Set(by.map(({ manager }) => manager))];
+}
+
+function describeSuppressed({ suppressed, durationMs }: Notes['once']): string {
+  const were = suppressed === 1 ? 'was' : 'were';
+  return `${suppressed} more in the last ${durationText(Math.round(durationMs / 1000), ' ')} ${were} not reported`;
 }
 
 function describeDeadLetter({ id, handler, error, attempts }: DeadLetterNote): string {

@@ -16,6 +16,14 @@ export const duration = durationOf(
 /** A duration that no timer waits for, of any length. */
 export const age = durationOf('must be a duration such as "30s", "5m", "12h" or "90d"', Infinity);
 
+const MAX_PARKED_MS = 365 * 86_400_000;
+
+/** A duration that only the store waits for. */
+export const parkedDuration = durationOf(
+  'must be a duration such as "30s", "5m", "12h" or "90d", at most 365 days',
+  MAX_PARKED_MS,
+);
+
 /** A {@link duration}, or {@link age}, of at least `least`. */
 export function durationFrom(least: string, kind = duration) {
   return kind.refine((text) => (parse(text, Infinity) ?? Infinity) >= durationMs(least), `must be at least "${least}"`);
