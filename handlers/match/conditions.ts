@@ -1,11 +1,14 @@
 /** Each test of a configuration as a function of a change, with the reason in words. */
-import type { ClusterQuestions, HandlerContext } from '../../src/chain/handler.ts';
+import type { ClusterQuestions } from '../../src/chain/handler.ts';
 import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
+import { needOf, withInvolved, type Lookups } from '../../src/enrich/needs.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
 import { writersOf } from '../../src/remarks.ts';
+import { scopeOf } from '../../src/template/scope.ts';
+import { compileTemplate } from '../../src/template/template.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { isList, isMap, own, toJson } from '../diff/json.ts';
@@ -23,12 +26,10 @@ export interface Outcome {
   readonly why: string;
 }
 
-type Lookups = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
-
 type Patterns = z.output<typeof patterns>;
 
 /**
- * In order of evaluation: free checks first, then walks of the whole manifest, last what the cluster may have to be asked for.
+ * In order of evaluation: free checks first, then walks of the whole manifest and templates, last what the cluster may have to be asked for.
  * @param absentIsEmpty an absent text or field counts as the empty text
  */
 export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Condition[] {
@@ -54,18 +55,27 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
     }
   }
   if (tests.changed !== undefined) conditions.push(changedCondition([tests.changed].flat()));
-  return [...conditions, ...involvedConditions(tests)];
+  const asking = involvedConditions(tests);
+  if (tests.when !== undefined) {
+    const turn = needOf(tests.when) === undefined ? conditions : asking;
+    turn.push(whenCondition(tests.when));
+  }
+  return [...conditions, ...asking];
 }
 
-/** What the cluster may have to be asked for: owner and namespace of any object; labels and annotations only of an Event's object. */
+/**
+ * What the cluster may have to be asked for: owner and namespace of any object, and what a template reads of it; labels and
+ * annotations only of an Event's object.
+ */
 export function clusterQuestionsOf(tests: Omit<Tests, 'action'>): ClusterQuestions {
-  const { labels, annotations, namespaceLabels, ownerKind, ownerName } = tests;
+  const { labels, annotations, namespaceLabels, ownerKind, ownerName, when } = tests;
   if ([namespaceLabels, ownerKind, ownerName].some((given) => given !== undefined)) return { involved: true };
+  if (needOf(when) !== undefined) return { involved: true };
   return labels === undefined && annotations === undefined ? {} : { involved: 'of Events' };
 }
 
 /** For an Event, the labels and annotations of the object that it involves count: its own are empty. */
-function involvedConditions(tests: Tests): readonly Condition[] {
+function involvedConditions(tests: Tests): Condition[] {
   const conditions: Condition[] = [];
   for (const table of ['labels', 'annotations'] as const) {
     for (const [key, given] of Object.entries(tests[table] ?? {})) {
@@ -163,6 +173,20 @@ function changedCondition(paths: readonly string[]): Condition {
     const [field] = before && after ? diffFields(before, after, rules) : [];
     return field ? { holds: true, why: `${field.path} changed` } : { holds: false, why: `no change of ${expected}` };
   };
+}
+
+/**
+ * A whole template rather than a bare expression, because Liquid has no brackets, and compares what filters return only after an
+ * `assign`. A comparison writes `false`, so `{{ a < b }}` needs no `if` around it. Looks up `involved` if the template reads it.
+ */
+function whenCondition(source: string): Condition {
+  const template = compileTemplate(source, 'when');
+  const need = needOf(source);
+  const test = (change: Change): Outcome => {
+    const holds = !['', 'false'].includes(template.text(scopeOf(change)).trim());
+    return { holds, why: `when ${holds ? 'holds' : 'does not hold'}` };
+  };
+  return need === undefined ? test : (change, context) => withInvolved(change, need, context).then(test);
 }
 
 /** Everything that the paths name counts: nothing there is quiet. */

@@ -11,9 +11,11 @@ export default defineTransform({
     'Patterns are regular expressions in RE2 syntax. They match anywhere in the value unless anchored with `^` and `$`, are case-sensitive unless they begin with `(?i)`, and see only the first 64 KiB of a value. An absent value matches no pattern. A deleted object is tested by its last known manifest.',
     'For a Kubernetes Event, `labels`, `annotations`, `ownerKind` and `ownerName` are those of the involved object. They are tested last: if that object is not watched, the cluster is asked for it, but only when all other tests hold (see [Kubernetes Events](../events.md)).',
     '`namespaceLabels` are those of the namespace of any change. They are looked up in the same way.',
-    'Several `match` handlers with `drop = true` halt what matches any of them. To pass changes for either of two reasons, use two chains.',
+    '`when` is for what patterns cannot say. It is tested after them, and before the cluster is asked unless it reads `involved`. If the template fails for a change, for example at a limit, the change becomes a dead letter.',
+    'Several `match` handlers with `drop = true` halt what matches any of them. To pass changes for either of two reasons, use two chains, or `when`.',
   ].join('\n\n'),
   options,
+  looksUpInvolved: true,
   examples: [
     {
       title: 'Only Events that announce a cluster upgrade',
@@ -38,6 +40,14 @@ export default defineTransform({
     {
       title: 'Only Services that are exposed to the outside',
       toml: '[[handler]]\nname = "match"\nkind = "^Service$"\nfield."spec.type" = "^LoadBalancer$"\n',
+    },
+    {
+      title: 'Only Deployments that are paused or scaled down',
+      toml: '[[handler]]\nname = "match"\nchanged = ["spec.paused", "spec.replicas"]\nwhen = "{{ change.after.spec.paused or change.after.spec.replicas < change.before.spec.replicas }}"\n',
+    },
+    {
+      title: 'Only changes of quotas that are nearly used up',
+      toml: '[[handler]]\nname = "match"\nkind = "^ResourceQuota$"\nwhen = """\n{% assign used = change.after.status.used.pods | quantity %}\n{% assign warnAt = change.after.status.hard.pods | quantity | times: 0.9 %}\n{{ used >= warnAt }}"""\n',
     },
     {
       title: 'Only alerts of podAlerts that are failures, after `podAlerts` or in a branch behind it',

@@ -1,6 +1,7 @@
 /** The tests that a configuration may name. */
 import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
+import { template } from '../../src/template/fields.ts';
 import { fieldPath, pathProblem } from '../diff/options.ts';
 
 const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
@@ -13,6 +14,11 @@ const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) 
     const problem = pathProblem(path);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem, path: [path] });
   }
+});
+
+/** A text that reads nothing, such as an expression without its braces, would always hold. */
+const when = template.refine((source) => /\{[{%]/.test(source), {
+  error: 'must be a template: put the condition between {{ and }}, as in {{ change.action == "deleted" }}',
 });
 
 const actions = z.enum(['added', 'updated', 'deleted']);
@@ -60,6 +66,12 @@ export const tests = z.strictObject({
       'What earlier handlers found out, by path like `field`: `change.notes` of [templates](../templates.md), such as the level of an alert of `podAlerts` or the headline of `diff`.',
     )
     .meta({ example: { 'alert.level': '^Failure$' } }),
+  when: when
+    .optional()
+    .describe(
+      'A condition as a [template](../templates.md), for what patterns cannot say: one thing or another, two fields compared, numbers. It holds unless the template yields nothing or `false`.',
+    )
+    .meta({ example: '{{ change.after.spec.replicas < change.before.spec.replicas }}' }),
   involvedKind: text('For Kubernetes Events: the kind of the involved object, in upper or lower case.', '^Pod$'),
   involvedName: text('For Kubernetes Events: the name of the involved object.', '^web-'),
   involvedNamespace: text('For Kubernetes Events: the namespace of the involved object.', '^shop$'),

@@ -46,6 +46,7 @@ export default defineTransform({
   ].join('\n\n'),
   options,
   holdsWakeUps: true,
+  looksUpInvolved: true,
   asks: clusterQuestionsOf,
   examples: [
     {

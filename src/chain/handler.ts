@@ -198,6 +198,8 @@ export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> 
   readonly gate?: boolean;
   /** It also gets what a wake-up of a later handler leads to, although that began behind it. */
   readonly holdsWakeUps?: true;
+  /** It looks up `involved` for its templates by itself, if it gets to them. By default that is done before `handle` is called. */
+  readonly looksUpInvolved?: true;
   /** Deadline of `handle` in milliseconds, given its options. Default: 10 s. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
   create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;

@@ -23,6 +23,9 @@ export interface Need {
   readonly namespaceLabels: boolean;
 }
 
+/** What a handler may ask about the object that a change is about. */
+export type Lookups = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceOf'>;
+
 /** What a handler's options need. Checks all strings: a false match, such as a quoted word, only costs a lookup. */
 export function needOf(options: unknown): Need | undefined {
   if (typeof options === 'string') {
@@ -39,7 +42,7 @@ export function needOf(options: unknown): Need | undefined {
 }
 
 /** The change with the note that templates read, unless an earlier handler has left it. */
-export async function withInvolved(change: Change, need: Need, context: HandlerContext): Promise<Change> {
+export async function withInvolved(change: Change, need: Need, context: Lookups): Promise<Change> {
   const existing = change.notes.involved;
   const needsOwner = need.owner && existing?.topOwner === undefined;
   const needsNamespace = need.namespaceLabels && existing?.namespaceLabels === undefined;
