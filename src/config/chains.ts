@@ -80,6 +80,18 @@ export function checkChains(chains: readonly ChainSource[], problems: Problem[],
   }
 }
 
+/** Refuses tests of notes in the `quiet` of these chains: it comes before all handlers, which leave the notes. */
+export function checkQuiet(chains: readonly SourceTable[], problems: Problem[]): void {
+  for (const { path, table } of chains.flatMap(quietTablesOf)) {
+    const { notes, when } = table;
+    const readsNotes = typeof when === 'string' && /\bchange\.notes\b/.test(when);
+    const message =
+      'comes before the handlers that leave notes: write it as [[handler]] name = "quiet" after them, or in a branch';
+    if (notes !== undefined) problems.push({ path: [...path, 'notes'], message });
+    if (readsNotes) problems.push({ path: [...path, 'when'], message });
+  }
+}
+
 /** The chains that receive dead letters; an unknown name is a problem. */
 export function deadLetterChains(
   file: Readonly<Record<string, unknown>>,

@@ -9,6 +9,7 @@ import type { Repeats } from '../event.ts';
 import {
   chainSourcesIn,
   checkChains,
+  checkQuiet,
   deadLetterChains,
   loadChain,
   quietTablesOf,
@@ -65,7 +66,10 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const structure = configFile.safeParse(value);
   if (!structure.success) problems.push(...problemsOf(structure.error, value, [], isSecret));
   const chains = chainSourcesIn(value);
-  checkChains(chains, problems, deadLetterChains(value, chains, problems));
+  const targets = deadLetterChains(value, chains, problems);
+  checkChains(chains, problems, targets);
+  // A dead letter brings its notes along.
+  checkQuiet([{ path: [], table: value }, ...chains.filter(({ name }) => !targets.includes(name))], problems);
   const at = (path: Path) => `${file}:${written.find({ path, message: '' }).line}`;
   const loadHandler = reporting(options.loadHandler, folder, onFile);
   const context = { loadHandler, isSecret, folder, quiet: quietTablesOf({ path: [], table: value }), at, problems };

@@ -64,6 +64,32 @@ describe('check', () => {
     assert.equal(await check(quiet + rest), '');
   });
 
+  test('refuses a quiet that tests notes before the handlers that leave them, not after them', async () => {
+    await using workdir = await Workdir.make();
+    const pods = '[[chain.resource]]\nkind = "pod"\n[[chain.handler]]\nname = "podAlerts"\n';
+    const branch = '[[chain.branch]]\nname = "ops"\n';
+    const log = '[[chain.handler]]\nname = "log"\n';
+    const check = async (text: string) =>
+      run(workdir, ['check', '-c', await workdir.write('config.toml', text)]).then(({ stderr }) => stderr);
+    for (const test of ['notes."alert.level" = "Warning"', 'when = "{{ change.notes.alert.restarts > 3 }}"']) {
+      const [name] = test.split(/[. ]/);
+      const quiet = `quiet = [{ action = "halt", ${test} }]\n`;
+      const chain = `[[chain]]\nname = "pods"\n`;
+      const refused = new RegExp(
+        `^\\S+ \\S+config\\.toml:(\\d): (?:chain\\[0\\]\\.)?quiet\\[0\\]\\.${name}: comes before the handlers`,
+      );
+      assert.equal(refused.exec(await check(quiet + chain + pods + log))?.[1], '1');
+      assert.equal(refused.exec(await check(chain + quiet + pods + log))?.[1], '3');
+      const handler = `[[chain.handler]]\nname = "quiet"\naction = "halt"\n${test}\n`;
+      assert.equal(await check(chain + pods + handler + log), '');
+      assert.equal(await check(chain + pods + branch + quiet + log.replace('chain.', 'chain.branch.')), '');
+      assert.equal(
+        await check(`deadLetters = "ops"\n${chain}${pods}${log}[[chain]]\nname = "ops"\n${quiet}${log}`),
+        '',
+      );
+    }
+  });
+
   test('refuses valid handlers that cannot be in one chain', async () => {
     await using workdir = await Workdir.make();
     const alerts = '[[branch.handler]]\nname = "podAlerts"\n';
