@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../src/change.ts';
 import type { ApiServer } from '../src/testing/api-server.ts';
+import type { CapturedRequest, ReceiverAnswer } from '../src/testing/receiver.ts';
 import { World, type Running } from '../test/e2e/world.ts';
 import { until } from '../test/until.ts';
 import { readRecipes } from './page-recipes.ts';
@@ -45,6 +46,28 @@ const rollout = (image: string, replicas: number, reason: string, status = 'True
         { type: 'Progressing', status, reason, message: `ReplicaSet "web-1": ${reason}` },
       ],
     },
+  });
+
+/** As the deployment controller leaves it: it writes the revision, and which generation it has seen. */
+const revision = (n: number, image: string, { observed, reason, replicas = 3, status = 'True' }: Progress): Manifest =>
+  object('Deployment', 'web', 'shop', {
+    metadata: { annotations: { 'deployment.kubernetes.io/revision': `${n}` } },
+    spec: { replicas, template: { spec: { containers: [{ name: 'web', image }] } } },
+    status: { observedGeneration: observed, conditions: [{ type: 'Progressing', status, reason }] },
+  });
+
+interface Progress {
+  readonly observed: number;
+  readonly reason: string;
+  readonly replicas?: number;
+  readonly status?: string;
+}
+
+const autoscaler = (reason: string, maxReplicas: number): Manifest =>
+  object('HorizontalPodAutoscaler', 'web', 'shop', {
+    apiVersion: 'autoscaling/v2',
+    spec: { maxReplicas },
+    status: { conditions: [{ type: 'ScalingLimited', status: 'True', reason }] },
   });
 
 const deployment = (image: string, replicas: number): Manifest =>
@@ -135,6 +158,28 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       /^shop\/web is rolled out: web:3\nReplicaSet "web-1": NewReplicaSetAvailable$/,
     ],
   },
+  'One message per rollout, kept up to date': {
+    existing: [revision(1, 'web:1', { observed: 1, reason: 'NewReplicaSetAvailable' })],
+    act(server) {
+      server.update(revision(1, 'web:2', { observed: 1, reason: 'NewReplicaSetAvailable' }));
+      // The embedded server counts a new annotation as a generation, too.
+      server.update(revision(2, 'web:2', { observed: 3, reason: 'NewReplicaSetCreated' }));
+      server.update(revision(2, 'web:2', { observed: 3, reason: 'NewReplicaSetCreated', replicas: 5 }));
+      server.update(revision(2, 'web:2', { observed: 4, reason: 'NewReplicaSetAvailable', replicas: 5 }));
+      server.update(revision(2, 'web:1', { observed: 4, reason: 'NewReplicaSetAvailable', replicas: 5 }));
+      server.update(revision(3, 'web:1', { observed: 4, reason: 'NewReplicaSetAvailable', replicas: 5 }));
+      server.update(revision(3, 'web:1', { observed: 6, reason: 'ReplicaSetUpdated', replicas: 5 }));
+      const stuck = { observed: 6, reason: 'ProgressDeadlineExceeded', replicas: 5, status: 'False' };
+      server.update(revision(3, 'web:1', stuck));
+    },
+    expected: [
+      /^:hourglass_flowing_sand: shop\/web: web:2$/,
+      /^1\.0 is now :white_check_mark: shop\/web: web:2$/,
+      /^:hourglass_flowing_sand: shop\/web: web:1$/,
+      /^3\.0 is now :hourglass_flowing_sand: shop\/web: web:1$/,
+      /^3\.0 is now :x: shop\/web: web:1$/,
+    ],
+  },
   'A custom resource that is not ready': {
     existing: [release('True', 'upgraded')],
     act(server) {
@@ -144,6 +189,16 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(release('True', 'upgraded'));
     },
     expected: [/Ready status Unknown -> False.*\n.*\n?.*in progress -> upgrade failed/],
+  },
+  'An autoscaler at its maximum': {
+    existing: [autoscaler('DesiredWithinRange', 5)],
+    act(server) {
+      server.update(autoscaler('ScaleUpLimit', 5));
+      server.update(autoscaler('TooManyReplicas', 5));
+      server.update(autoscaler('TooManyReplicas', 6));
+      server.update(autoscaler('DesiredWithinRange', 6));
+    },
+    expected: [/^shop\/web needs more than its maximum of 5 replicas$/],
   },
   'Nodes that are cordoned, tainted or under pressure': {
     existing: [node(false, 'False', '1')],
@@ -214,16 +269,18 @@ describe('docs/recipes.md', () => {
     test(`${name}: reports what the recipe promises, and nothing else`, async () => {
       const trial = TRIALS[name];
       assert.ok(trial !== undefined);
-      await using world = await World.start();
+      await using world = await World.start(answerOf);
       world.server.addResource(HELM_RELEASES);
       for (const manifest of trial.existing ?? []) world.server.create(manifest);
-      const config = toml.replace('"${SLACK_WEBHOOK_URL}"', `"${world.slack.url}/hook"\nmessagesPerSecond = 0`);
+      const config = toml
+        .replace('"${SLACK_WEBHOOK_URL}"', `"${world.slack.url}/hook"\nmessagesPerSecond = 0`)
+        .replace('"${SLACK_TOKEN}"', `"xoxb-1"\napiURL = "${world.slack.url}/api"\nmessagesPerSecond = 0`);
       await using running = await world.run({ config, listen: '127.0.0.1:0' });
       trial.act(world.server);
       await world.slack.waitFor(trial.expected.length);
       await trial.also?.(running);
       await running.app.idle();
-      const sent = world.slack.requests.map(({ body }) => textOf(body));
+      const sent = world.slack.requests.map(textOf);
       const texts = trial.inAnyOrder === true ? sent.toSorted() : sent;
       assert.equal(texts.length, trial.expected.length, texts.join('\n'));
       for (const [n, expected] of trial.expected.entries()) assert.match(texts[n] ?? '', expected);
@@ -231,11 +288,22 @@ describe('docs/recipes.md', () => {
   }
 });
 
-/** The text of the message or its attachment; without one, the title. */
-function textOf(body: string): string {
-  const { text, attachments: [first] = [] } = JSON.parse(body) as {
+/** The text of the message or its attachment; without one, the title. Of a message that is rewritten, also which one it is. */
+function textOf({ path, body }: CapturedRequest): string {
+  const {
+    ts,
+    text,
+    attachments: [first] = [],
+  } = JSON.parse(body) as {
+    ts?: string;
     text?: string;
     attachments?: { title: string; text: string }[];
   };
-  return text ?? (first?.text || first?.title) ?? '';
+  const shown = text ?? (first?.text || first?.title) ?? '';
+  return path === '/api/chat.update' ? `${ts} is now ${shown}` : shown;
+}
+
+/** A bot learns which message it has posted: its number. */
+function answerOf({ path }: CapturedRequest, n: number): ReceiverAnswer {
+  return { body: path.startsWith('/api/') ? JSON.stringify({ ok: true, channel: 'C1', ts: `${n}.0` }) : 'ok' };
 }
