@@ -77,6 +77,14 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
     assert.ok(Date.parse(textAt(body, '@timestamp')) > 0);
     assert.ok(Array.isArray(at(body, 'by')));
   },
+  'Elasticsearch, an index per namespace'(body, { path, headers }) {
+    assert.deepEqual([path, headers['content-type']], ['/_bulk', 'application/x-ndjson']);
+    assert.deepEqual(at(body, 0), { create: { _index: 'kubernetes-changes-shop' } });
+    assert.ok(Date.parse(textAt(body, 1, '@timestamp')) > 0);
+    assert.notEqual(textAt(body, 1, 'message'), '');
+    assert.ok(Array.isArray(at(body, 1, 'by')));
+    assert.equal(at(body, 2), undefined);
+  },
   Splunk(body, { headers }) {
     assert.equal(headers.authorization, 'Splunk secret-SPLUNK_HEC_TOKEN');
     assert.equal(typeof at(body, 'time'), 'number');
@@ -95,7 +103,17 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
 };
 
 /** The answer of receivers that say in the body whether they accepted the message. */
-const ACCEPTED = '{"errcode":0,"code":0}';
+const ACCEPTED = '{"errcode":0,"code":0,"errors":false}';
+
+/** Of several lines of JSON, a list. */
+function contentOf({ headers, body }: CapturedRequest): unknown {
+  if (headers['content-type'] !== 'application/x-ndjson') return JSON.parse(body);
+  assert.match(body, /\n$/, 'the last line ends, too');
+  return body
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+}
 
 /** A separate chain with the example after the given handlers, sending to our receiver. */
 function chainOf(name: string, before: string, toml: string, url: string): string {
@@ -178,7 +196,7 @@ describe('docs/receivers.md', () => {
       world.server.update(podOf({ containers: [RUNNING] }));
       await world.slack.waitFor(sources.length === 1 ? 2 : 7);
       await running.app.idle();
-      for (const request of world.slack.requests) TAKES[name]?.(JSON.parse(request.body), request);
+      for (const request of world.slack.requests) TAKES[name]?.(contentOf(request), request);
       assert.equal(world.slack.requests.length, sources.length === 1 ? 2 : 7);
       const causes = world.slack.requests.filter(({ body }) => body.includes('THE CAUSE'));
       assert.equal(causes.length, sources.length - 1, 'the end of a long message arrives');
