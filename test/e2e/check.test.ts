@@ -97,7 +97,7 @@ describe('check', () => {
     const config = await workdir.write('config.toml', `[[resource]]\nkind = "pod"\n${branch}`);
     const exit = await run(workdir, ['check', '-c', config]);
     assert.deepEqual([exit.code, exit.stdout], [1, '']);
-    assert.match(exit.stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a chain/);
+    assert.match(exit.stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a branch/);
   });
 
   test('refuses podAlerts after a diff that halts changes of the status, also in a branch', async () => {
