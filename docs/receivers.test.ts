@@ -18,8 +18,10 @@ const textAt = (value: unknown, ...path: readonly (string | number)[]): string =
   return found as string;
 };
 
+type Check = (body: unknown, request: CapturedRequest, all: readonly CapturedRequest[]) => void;
+
 /** Checks the limits and types that the vendors document. */
-const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) => void>> = {
+const TAKES: Readonly<Record<string, Check>> = {
   Discord(body) {
     assert.deepEqual(at(body, 'allowed_mentions'), { parse: [] });
     const [title, description] = [textAt(body, 'embeds', 0, 'title'), textAt(body, 'embeds', 0, 'description')];
@@ -33,6 +35,17 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
     assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 32_000);
     assert.doesNotMatch(textAt(body, 'text'), /<users/);
     assert.notEqual(textAt(body, 'thread', 'threadKey'), '');
+  },
+  Matrix(body, { method, path }, all) {
+    assert.match(
+      `${method} ${path}`,
+      /^PUT \/_matrix\/client\/v3\/rooms\/secret-MATRIX_ROOM\/send\/m\.room\.message\/\d+-\d{13}$/,
+    );
+    assert.equal(new Set(all.map((request) => request.path)).size, all.length, 'each message has its own transaction');
+    assert.equal(at(body, 'msgtype'), 'm.text');
+    assert.notEqual(textAt(body, 'body'), '');
+    assert.deepEqual(at(body, 'm.mentions'), {});
+    assert.ok(Buffer.byteLength(JSON.stringify(body)) <= 60_000);
   },
   Telegram(body) {
     const text = textAt(body, 'text');
@@ -57,6 +70,21 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
   ntfy(body) {
     assert.ok(Buffer.byteLength(textAt(body, 'message')) <= 4096);
     assert.ok([3, 5].includes(at(body, 'priority') as number));
+  },
+  Opsgenie(body, request, [first]) {
+    const { path, headers } = request;
+    assert.equal(headers.authorization, 'GenieKey secret-OPSGENIE_KEY');
+    assert.ok(textAt(body, 'source').length <= 100);
+    const alias = textAt(JSON.parse(first?.body ?? ''), 'alias');
+    assert.match(alias, /^[0-9a-f]{16}$/);
+    if (request === first) {
+      assert.equal(path, '/v2/alerts');
+      assert.ok(textAt(body, 'message').length <= 130 && textAt(body, 'description').length <= 15_000);
+      assert.match(textAt(body, 'priority'), /^P[24]$/);
+    } else {
+      assert.equal(path, `/v2/alerts/${alias}/close?identifierType=alias`);
+      assert.notEqual(textAt(body, 'note'), '');
+    }
   },
   Alertmanager(body) {
     const alert = at(body, 0);
@@ -102,6 +130,9 @@ const TAKES: Readonly<Record<string, (body: unknown, request: CapturedRequest) =
   },
 };
 
+/** Those that accept alerts only. */
+const ALERTS_ONLY: ReadonlySet<string> = new Set(['Opsgenie', 'Alertmanager']);
+
 /** The answer of receivers that say in the body whether they accepted the message. */
 const ACCEPTED = '{"errcode":0,"code":0,"errors":false}';
 
@@ -118,10 +149,10 @@ function contentOf({ headers, body }: CapturedRequest): unknown {
 /** A separate chain with the example after the given handlers, sending to our receiver. */
 function chainOf(name: string, before: string, toml: string, url: string): string {
   const towards = toml
-    .replace(/^url = "(?:https?:\/\/[^/"]+|\$\{[A-Z_]+\})/m, `url = "${url}`)
+    .replace(/^url = "(?:https?:\/\/[^/"]+|\$\{[A-Z_]+\})/gm, `url = "${url}`)
     .replace(/^messagesPerSecond.*\n/m, '')
     .replace(/\$\{([A-Z_]+)\}/g, 'secret-$1')
-    .replace(/^(\[+)handler/gm, '$1chain.handler');
+    .replace(/^(\[+)(handler|branch)/gm, '$1chain.$2');
   return `[[chain]]\nname = "${name}"\n${before}${towards}`;
 }
 
@@ -179,13 +210,12 @@ describe('docs/receivers.md', () => {
   for (const { name, toml } of RECIPES) {
     test(`${name} gets a valid body: an update, a large one, Events with a long message and with none, an alert and its end`, async () => {
       await using world = await World.start(() => ({ body: ACCEPTED }));
-      // It accepts alerts only.
-      const sources = name === 'Alertmanager' ? (['alerts'] as const) : (['changes', 'alerts'] as const);
+      const sources = ALERTS_ONLY.has(name) ? (['alerts'] as const) : (['changes', 'alerts'] as const);
       const config = sources.map((one) => chainOf(one, SOURCES[one], toml, world.slack.url)).join('');
       world.server.create(deployment('nginx:1.7.9', ''));
       world.server.create(podOf({ containers: [RUNNING] }));
       await using running = await world.run({ config });
-      if (name !== 'Alertmanager') {
+      if (!ALERTS_ONLY.has(name)) {
         world.server.update(deployment('nginx:1.9.1', ''), { manager: 'kubectl-set' });
         world.server.update(deployment('nginx:1.9.1', HOSTILE), { manager: 'kubectl-annotate' });
         for (const event of [EVENT, LONG_EVENT, EMPTY_EVENT]) world.server.create(event);
@@ -196,7 +226,7 @@ describe('docs/receivers.md', () => {
       world.server.update(podOf({ containers: [RUNNING] }));
       await world.slack.waitFor(sources.length === 1 ? 2 : 7);
       await running.app.idle();
-      for (const request of world.slack.requests) TAKES[name]?.(contentOf(request), request);
+      for (const request of world.slack.requests) TAKES[name]?.(contentOf(request), request, world.slack.requests);
       assert.equal(world.slack.requests.length, sources.length === 1 ? 2 : 7);
       const causes = world.slack.requests.filter(({ body }) => body.includes('THE CAUSE'));
       assert.equal(causes.length, sources.length - 1, 'the end of a long message arrives');

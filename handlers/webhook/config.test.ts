@@ -25,6 +25,7 @@ kind = "event"
 name = "webhook"
 url = "https://hooks.example/x"
 headers = { Authorization = "Bearer \${TOKEN}{{", X-A = "{{ chagne.name }}" }
+path = ["v2", "{{ event.resaon }}"]
 secret = ["\${TOKEN}"]
 tls = { caFile = "certs/ca.crt" }
 [handler.layout]
@@ -37,10 +38,11 @@ fields = [
   assert.deepEqual(await problemsIn(t, toml, { TOKEN: 's3cr3t' }), [
     'config.toml:6: handler[0].headers.Authorization: must be a Liquid template: "{{" is not closed (line 1, column 14)',
     'config.toml:6: handler[0].headers.X-A: must be a Liquid template: unknown name "chagne"; did you mean "change"? (line 1, column 4)',
-    'config.toml:7: handler[0].secret[0]: must be base64 of 24 to 64 bytes, with or without the prefix "whsec_": create one with `openssl rand -base64 32`',
-    'config.toml:8: handler[0].tls.caFile: cannot be read (ENOENT): current value is "certs/ca.crt"',
-    'config.toml:10: handler[0].layout.text: must be a Liquid template: unknown name "event.resaon"; did you mean "reason"? (line 1, column 4): current value is "{{ event.resaon }}"',
-    'config.toml:13: handler[0].layout.fields[1].value: must be a Liquid template: unknown filter "truncat"; did you mean "truncate"? (line 1, column 1): current value is "{{ event.message | truncat }}"',
+    'config.toml:7: handler[0].path[1]: must be a Liquid template: unknown name "event.resaon"; did you mean "reason"? (line 1, column 4): current value is "{{ event.resaon }}"',
+    'config.toml:8: handler[0].secret[0]: must be base64 of 24 to 64 bytes, with or without the prefix "whsec_": create one with `openssl rand -base64 32`',
+    'config.toml:9: handler[0].tls.caFile: cannot be read (ENOENT): current value is "certs/ca.crt"',
+    'config.toml:11: handler[0].layout.text: must be a Liquid template: unknown name "event.resaon"; did you mean "reason"? (line 1, column 4): current value is "{{ event.resaon }}"',
+    'config.toml:14: handler[0].layout.fields[1].value: must be a Liquid template: unknown filter "truncat"; did you mean "truncate"? (line 1, column 1): current value is "{{ event.message | truncat }}"',
   ]);
 });
 

@@ -2,9 +2,11 @@ import { defineSink, type HandlerContext, type HandlerEnvironment } from '../../
 import { compilePatterns } from '../../src/config/fields.ts';
 import { excerptOf } from '../../src/delivery/classify.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
-import type { Receiver, ReceiverResponse } from '../../src/delivery/receiver.ts';
+import type { Receiver, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
+import { urlWith } from '../../src/delivery/url-below.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
+import { isTemplate } from './appended.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileVerdictRequest, compileRequest, type Request } from './request.ts';
 
@@ -26,6 +28,10 @@ export default defineSink({
     {
       title: 'An Event in the form that the receiver expects',
       toml: '[[handler]]\nname = "webhook"\nurl = "https://hooks.example/events"\nheaders = { Authorization = "Bearer ${file:/etc/secret/token}" }\n\n[handler.layout]\ntext = "{{ event.reason }} on {{ event.involvedObject.kind }}/{{ event.involvedObject.name }}"\ncount = "{{ event.count }}"\n',
+    },
+    {
+      title: 'To close an alert that the path names',
+      toml: '[[handler]]\nname = "webhook"\nurl = "https://alerts.example/v2/alerts"\npath = ["{{ change.notes.alert.fingerprint }}", "close"]\nquery = { identifierType = "alias" }\n',
     },
     {
       title: 'Several changes in one request when they come fast, at most 2 requests per second',
@@ -62,8 +68,9 @@ export default defineSink({
       return {
         ...life,
         async deliver(change, context) {
-          const { body } = await ask(verdictRequestOf(change, context), context);
-          return verdictOf(parseResponse(body), change, context);
+          const request = verdictRequestOf(change, context);
+          const { body } = await ask(request, context);
+          return verdictOf(parseResponse(body, request), change, context);
         },
         preview: (change, context) => previewOf(verdictRequestOf(change, context)),
       };
@@ -95,6 +102,7 @@ function openReceiver(options: Options, { id, receivers }: HandlerEnvironment): 
     url,
     signingSecrets: signingSecretsOf(options),
     secrets: secretsIn(options.headers),
+    namesPlaces: [...options.path, ...Object.values(options.query)].some(isTemplate),
     ...(options.accepted === undefined
       ? { needsBody: options.verdict }
       : { accept: checkAccepted(options.accepted, `${id} (${url.host})`) }),
@@ -109,32 +117,36 @@ function signingSecretsOf({ secret }: Options): readonly string[] {
 function checkAccepted(
   expected: NonNullable<Options['accepted']>,
   title: string,
-): (response: ReceiverResponse) => void {
+): NonNullable<ReceiverOptions['accept']> {
   const isAccepted = compilePatterns(expected);
-  return ({ status, body }) => {
+  return ({ status, body }, scrub) => {
     if (isAccepted(body)) return;
     const pattern = [expected].flat().join(' or ');
-    const got = excerptOf(body) || 'nothing';
+    const got = excerptOf(scrub(body)) || 'nothing';
     throw new Error(`${title} answered ${status}, and did not accept the message: wanted ${pattern}, got ${got}`);
   };
 }
 
-function previewOf({ method, body }: Request): string {
-  return `${method} ${body}`;
+/** Without the URL itself, which is a secret. */
+function previewOf({ method, appended, body }: Request): string {
+  const { pathname, search } = urlWith(new URL('https://receiver'), appended);
+  return [method, ...(appended === undefined ? [] : [`…${pathname}${search}`]), body].join(' ');
 }
 
 /** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
-function responseParser(options: Options): (body: string) => Answer {
-  const scrub = scrubberOf(new URL(options.url), [...secretsIn(options.headers), ...signingSecretsOf(options)]);
-  const read = (body: string): Answer => {
+function responseParser(options: Options): (body: string, request: Request) => Answer {
+  const url = new URL(options.url);
+  const secrets = [...secretsIn(options.headers), ...signingSecretsOf(options)];
+  const read = (body: string, scrub: (text: string) => string): Answer => {
     try {
       return parseAnswer(body);
     } catch {
       return parseAnswer(scrub(body));
     }
   };
-  return (body) => {
-    const { error, ...answer } = read(body);
+  return (body, { appended }) => {
+    const scrub = scrubberOf(urlWith(url, appended), secrets);
+    const { error, ...answer } = read(body, scrub);
     return error === undefined ? answer : { ...answer, error: scrub(error) };
   };
 }

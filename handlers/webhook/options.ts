@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
 import { reach, signingSecrets } from '../../src/delivery/fields.ts';
-import { layout, template } from '../../src/template/fields.ts';
+import { layout, template, templates } from '../../src/template/fields.ts';
+import { isTemplate, pathTemplates } from './appended.ts';
 import { headerTemplates } from './headers.ts';
 
 /** These would change the connection, not what is sent. */
@@ -14,12 +15,24 @@ export const options = z
       .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
       .refine(
         (url) => !url.includes('{{'),
-        'must not contain a template: give each address its own sink, after match in a branch',
+        'must not contain a template: values belong in path and query, and each host needs its own sink, after match in a branch',
       )
       .describe(
-        'The URL to send to; `https://user:password@...` is basic authentication. Not a template: nothing in the cluster can choose a receiver.',
+        'The URL to send to; `https://user:password@...` is basic authentication. Not a template: nothing in the cluster can choose a receiver. For values in it, see `path` and `query`.',
       )
       .meta({ example: 'https://hooks.example/changes' }),
+    path: pathTemplates
+      .default([])
+      .describe(
+        'Segments that each request appends to the path of `url`, each a template. A segment is percent-encoded, a slash in it too, so write the fixed part of the path in `url`. If a segment is empty, is `.` or `..`, or has one of these two between slashes, the change becomes a dead letter.',
+      )
+      .meta({ example: ['{{ change.notes.alert.fingerprint }}', 'close'] }),
+    query: templates
+      .default({})
+      .describe(
+        'Parameters that each request appends to the query of `url`: templates by name. They are percent-encoded; one that yields nothing is left out.',
+      )
+      .meta({ example: { identifierType: 'alias', source: '{{ change.cluster }}' } }),
     method: z
       .string()
       .regex(/^[A-Za-z]+$/, 'must be an HTTP method, such as "PUT"')
@@ -89,8 +102,8 @@ export const options = z
       .meta({ example: '"errcode":\\s*0\\b' }),
     ...reach,
   })
-  .superRefine(({ layout, body, batch, cloudEvents, verdict, headers, accepted }, context) => {
-    const refuse = (path: readonly string[], message: string): void =>
+  .superRefine(({ layout, body, batch, cloudEvents, verdict, headers, path, query, accepted }, context) => {
+    const refuse = (path: readonly (string | number)[], message: string): void =>
       context.addIssue({ code: 'custom', message, path: [...path] });
     if (layout !== undefined && body !== undefined) {
       refuse(['body'], 'cannot be combined with layout: one of them is the body');
@@ -105,9 +118,12 @@ export const options = z
     if (body !== undefined) refuse(['body'], 'cannot be combined with batch, whose requests are lists: use layout');
     if (cloudEvents === 'binary')
       refuse(['cloudEvents'], 'must be "structured" with batch: in binary mode a request holds one event');
-    for (const [name, value] of Object.entries(headers)) {
-      if (!/\{[{%]/.test(value)) continue;
-      refuse(['headers', name], 'must not be a template with batch: one request holds several changes');
+    for (const [option, values] of Object.entries({ headers, path, query })) {
+      for (const [name, value] of Object.entries(values)) {
+        if (!isTemplate(value)) continue;
+        const key = option === 'path' ? Number(name) : name;
+        refuse([option, key], 'must not be a template with batch: one request holds several changes');
+      }
     }
   });
 

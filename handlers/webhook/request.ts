@@ -3,7 +3,9 @@ import { idempotencyKey, type Change } from '../../src/change.ts';
 import type { HandlerContext } from '../../src/chain/handler.ts';
 import { requestOf } from '../../src/plugin/contract.ts';
 import { messageId } from '../../src/delivery/signature.ts';
+import type { Appended } from '../../src/delivery/url-below.ts';
 import { scopeOf } from '../../src/template/scope.ts';
+import { compileAppended } from './appended.ts';
 import { boundedBody, compileBody } from './body.ts';
 import { attributesOf, BATCH_TYPE, binaryHeaders, structured, STRUCTURED_TYPE } from './cloud-events.ts';
 import { compileHeaders } from './headers.ts';
@@ -11,6 +13,7 @@ import type { Options } from './options.ts';
 
 export interface Request {
   readonly method: string;
+  readonly appended: Appended | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
@@ -19,22 +22,25 @@ export interface Request {
 export function compileRequest(options: Options): (change: Change, key: string) => Request {
   const { cloudEvents, maxBodyBytes } = options;
   const method = options.method.toUpperCase();
+  const appendedOf = compileAppended(options);
   const headers = compileHeaders(options.headers);
   const body = compileBody(options);
   return (change, key) => {
     const scope = scopeOf(change);
     const own = headers.render(scope);
+    const base = { method, appended: appendedOf(scope) };
     const contentType = own['content-type'] ?? body.contentType;
     const bounded = (wrap?: (text: string) => string): string =>
       boundedBody(body, change, scope, { maxBodyBytes, wrap });
-    if (cloudEvents === undefined) return { method, headers: { 'content-type': contentType, ...own }, body: bounded() };
+    if (cloudEvents === undefined)
+      return { ...base, headers: { 'content-type': contentType, ...own }, body: bounded() };
     const attributes = attributesOf(change, messageId(key));
     if (cloudEvents === 'binary') {
       const headers = { 'content-type': contentType, ...binaryHeaders(attributes), ...own };
-      return { method, headers, body: bounded() };
+      return { ...base, headers, body: bounded() };
     }
     return {
-      method,
+      ...base,
       headers: { ...own, 'content-type': STRUCTURED_TYPE },
       body: bounded((text) => structured(attributes, text, contentType)),
     };
@@ -45,12 +51,14 @@ export function compileRequest(options: Options): (change: Change, key: string) 
 export function compileVerdictRequest(options: Options): (change: Change, context: HandlerContext) => Request {
   const { maxBodyBytes } = options;
   const method = options.method.toUpperCase();
+  const appendedOf = compileAppended(options);
   const headers = compileHeaders(options.headers);
   return (change, context) => {
     const scope = scopeOf(change);
     const body = { contentType: 'application/json', render: () => requestOf(change, context) };
     return {
       method,
+      appended: appendedOf(scope),
       headers: { 'content-type': body.contentType, ...headers.render(scope) },
       body: boundedBody(body, change, scope, { maxBodyBytes }),
     };
@@ -64,10 +72,11 @@ export interface BatchRequest {
   fits(changes: readonly Change[]): number;
 }
 
-/** Compiles the request for several changes: headers without templates, and a body for each. */
+/** Compiles the request for several changes: headers, path and query without templates, and a body for each. */
 export function compileBatch(options: Options, handlerId: string): BatchRequest {
   const { cloudEvents, maxBodyBytes } = options;
   const method = options.method.toUpperCase();
+  const appendedOf = compileAppended(options);
   const headers = compileHeaders(options.headers);
   const body = compileBody(options);
   const elementOf = (change: Change): string => {
@@ -85,10 +94,12 @@ export function compileBatch(options: Options, handlerId: string): BatchRequest 
   };
   return {
     of(changes) {
-      const own = changes[0] === undefined ? {} : headers.render(scopeOf(changes[0]));
+      const scope = changes[0] === undefined ? undefined : scopeOf(changes[0]);
+      const own = scope === undefined ? {} : headers.render(scope);
       const contentType = cloudEvents === undefined ? (own['content-type'] ?? body.contentType) : BATCH_TYPE;
       return {
         method,
+        appended: scope === undefined ? undefined : appendedOf(scope),
         headers: { ...own, 'content-type': contentType },
         body: `[${changes.map(elementOf).join(',')}]`,
       };

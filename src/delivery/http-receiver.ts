@@ -13,6 +13,7 @@ import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } fro
 import type { ReceiverRecord } from './receiver-record.ts';
 import { basicCredentials, scrubbedCause, scrubberOf } from './scrub.ts';
 import { messageId, signer, type Sign } from './signature.ts';
+import { urlWith } from './url-below.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -42,8 +43,8 @@ export class HttpReceiver implements Receiver {
   constructor(options: ReceiverOptions, parts: ReceiverParts) {
     this.#options = options;
     this.#parts = parts;
-    const { name, url, secrets = [], signingSecrets = [], namesPlaces = false } = options;
-    const scrub = scrubberOf(url, [...secrets, ...signingSecrets]);
+    const { name, url, signingSecrets = [], namesPlaces = false } = options;
+    const scrub = this.#scrubberOf(url);
     const isForwarded = url.protocol === 'http:';
     this.#to = { title: `${name} (${url.host})`, proxy: parts.route.proxy, isForwarded, scrub, namesPlaces };
     parts.farEnd.record.opened(name);
@@ -57,17 +58,19 @@ export class HttpReceiver implements Receiver {
     rate.take(request.idempotencyKey, this.#options.lineUp);
     const probe = breaker.begin();
     const startedAt = this.#parts.clock.monotonic();
+    const url = urlWith(this.#options.url, request.appended);
+    const to = request.appended === undefined ? this.#to : { ...this.#to, scrub: this.#scrubberOf(url) };
     let response: ReceiverResponse;
     try {
-      response = await this.#exchange(request);
+      response = await this.#exchange(url, request);
     } catch (thrown) {
       const { cause, sent } = thrown instanceof ExchangeError ? thrown : new ExchangeError(toError(thrown), false);
-      const failure = failureOfRequest(scrubbedCause(toError(cause), this.#to.scrub), sent, this.#to);
+      const failure = failureOfRequest(scrubbedCause(toError(cause), to.scrub), sent, to);
       if (request.signal.aborted) breaker.undecided(probe);
       else this.#observe(startedAt, failure, probe);
       throw failure.error;
     }
-    const failure = failureOfResponse(response, this.#to, this.#parts.clock) ?? this.#refusalIn(response);
+    const failure = failureOfResponse(response, to, this.#parts.clock) ?? this.#refusalIn(response, to);
     this.#observe(startedAt, failure, probe);
     if (failure !== undefined) throw failure.error;
     return response;
@@ -86,14 +89,11 @@ export class HttpReceiver implements Receiver {
   }
 
   /** @throws ExchangeError if no answer came, or not all of one that is needed; anything else if nothing was sent */
-  async #exchange({
-    method = 'POST',
-    headers = {},
-    body,
-    idempotencyKey,
-    signal,
-  }: OutgoingRequest): Promise<ReceiverResponse> {
-    const { url, timeoutMs = DEFAULT_TIMEOUT_MS, accept, needsBody = accept !== undefined } = this.#options;
+  async #exchange(
+    url: URL,
+    { method = 'POST', headers = {}, body, idempotencyKey, signal }: OutgoingRequest,
+  ): Promise<ReceiverResponse> {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, accept, needsBody = accept !== undefined } = this.#options;
     const { route, clock } = this.#parts;
     const allHeaders = {
       'user-agent': 'watchchain',
@@ -106,10 +106,16 @@ export class HttpReceiver implements Receiver {
     return exchange({ dispatcher, clock, url, method, headers: allHeaders, body, timeoutMs, signal, needsBody });
   }
 
-  #refusalIn(response: ReceiverResponse): Failure | undefined {
+  /** Hides a URL of this receiver, and its secrets. */
+  #scrubberOf(url: URL): (text: string) => string {
+    const { secrets = [], signingSecrets = [] } = this.#options;
+    return scrubberOf(url, [...secrets, ...signingSecrets]);
+  }
+
+  #refusalIn(response: ReceiverResponse, { scrub }: Addressee): Failure | undefined {
     try {
       // Scrubs the answer, not the error, whose own words may also occur in the address, such as a method's name.
-      this.#options.accept?.({ ...response, body: this.#to.scrub(response.body) });
+      this.#options.accept?.({ ...response, body: this.#to.scrub(response.body) }, scrub);
       return undefined;
     } catch (thrown) {
       return failureOfRefusal(toError(thrown));

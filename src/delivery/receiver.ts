@@ -5,6 +5,7 @@
  */
 import type { FetchFunction } from '@slack/webhook';
 import type { ConnectionNeeds } from './connections.ts';
+import type { Appended } from './url-below.ts';
 
 export interface ReceiverOptions extends ConnectionNeeds {
   /** Names it in errors, logs and metrics: never the URL. */
@@ -27,9 +28,10 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly secrets?: readonly string[];
   /**
    * Checks a 2xx answer: some receivers refuse in the body. What it throws is the failure, classified by `code` as usual, and
-   * counts against the receiver's health like an answer with the corresponding status.
+   * counts against the receiver's health like an answer with the corresponding status. The answer is without the receiver's
+   * URL, but with what was appended to it, so that no name from the cluster changes what it says: `scrub` what an error quotes.
    */
-  readonly accept?: (response: ReceiverResponse) => void;
+  readonly accept?: (response: ReceiverResponse, scrub: (text: string) => string) => void;
   /** Whether an incomplete 2xx answer is a failure. Default: only with {@link accept}; otherwise the status is enough. */
   readonly needsBody?: boolean;
 }
@@ -37,6 +39,8 @@ export interface ReceiverOptions extends ConnectionNeeds {
 export interface OutgoingRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  /** What this request appends to the receiver's URL. It is the same far end, with the same rate and breaker. */
+  readonly appended?: Appended | undefined;
   readonly body: string | Uint8Array;
   readonly idempotencyKey: string;
   readonly signal: AbortSignal;

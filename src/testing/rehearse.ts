@@ -24,6 +24,7 @@ import { readWatchEvents } from '../cli/watch-events.ts';
 import { pathText, problemsOf } from '../config/problems.ts';
 import { fetchThrough } from '../delivery/fetch-adapter.ts';
 import type { Receiver, ReceiverFactory } from '../delivery/receiver.ts';
+import { urlWith } from '../delivery/url-below.ts';
 import { ConfigError, toError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
@@ -206,12 +207,12 @@ function recordingReceivers(sent: SentRequest[], respond: NonNullable<RehearsalO
   return {
     receiver({ url, accept }) {
       const receiver: Receiver = {
-        async send({ method = 'POST', headers = {}, body }) {
-          const request = { url: url.href, method, headers, body: Buffer.from(body).toString() };
+        async send({ method = 'POST', headers = {}, appended, body }) {
+          const request = { url: urlWith(url, appended).href, method, headers, body: Buffer.from(body).toString() };
           sent.push(request);
           const result = { status: 200, body: '', headers: {}, ...respond(request) };
           if (result.status < 200 || result.status > 299) throw new Error(`the receiver answered ${result.status}`);
-          accept?.(result);
+          accept?.(result, (text) => text);
           return result;
         },
         fetch: (idempotencyKey, signal) => fetchThrough(receiver, url, idempotencyKey, signal),
