@@ -4,7 +4,7 @@ import { TerminalError } from '../../src/errors.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
 import { compileMarkup } from './markup.ts';
-import { attachmentOf, colorOf, type SlackAttachment } from './message.ts';
+import { attachmentOf, colorOf, type SlackAttachment, type SlackField } from './message.ts';
 import type { Options } from './options.ts';
 import { escapeText, plainText } from './text.ts';
 
@@ -21,21 +21,23 @@ interface TemplatedAttachment {
   readonly fallback: string;
   readonly author_name?: string;
   readonly title?: string;
-  readonly fields?: readonly { readonly title: string; readonly value: string; readonly short: false }[];
+  readonly fields?: readonly SlackField[];
   readonly footer?: string;
 }
 
 /** Slack silently cuts longer texts; a field at 2,000. */
 const TEXT_MAX = 40_000;
-const FIELD_MAX = 2_000;
+export const FIELD_MAX = 2_000;
+/** Room kept for five of the longest links. */
+const LINKS_MAX = 8_000;
 
 /** @param clusterName the footer unless configured otherwise */
 export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
-  const { message, title, color, fields, footer, authorName } = options;
+  const { message, title, color, fields, footer, authorName, links } = options;
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
   const defaultFooter = options.clusterName ?? clusterName;
   if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, defaultFooter)] });
-  const text = optional(compileMarkup, message, 'message', TEXT_MAX);
+  const text = optional(compileMarkup, message, 'message', links === undefined ? TEXT_MAX : TEXT_MAX - LINKS_MAX);
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);

@@ -3,10 +3,13 @@ import type { Change } from '../../src/change.ts';
 import { defineSink, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
+import { compileLinks } from '../../src/template/links.ts';
+import { scopeOf } from '../../src/template/scope.ts';
 import { assertAccepted } from './response.ts';
 import { Bot } from './bot.ts';
 import { compileContent, withFallbackNote, nonEmpty, type Content } from './content.ts';
 import { digestOf, countFitting } from './digest.ts';
+import { withLinks } from './links.ts';
 import { options, type Options } from './options.ts';
 import { type CallContext, SlackApi } from './web-api.ts';
 
@@ -16,6 +19,7 @@ export default defineSink({
   description: [
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is visibly cut at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have only a title, plus a text if there is something to add: that the change happened while nothing was watching, or that the object may only have left the selection.",
     'No text from an object can mention a channel, create a link or end the code block. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`.',
+    'With `links`, a line of links stands below the message, whether it is the standard one or your own. A list of several changes has none. A link leads where its template says: begin it with a host of your own, and use `url_encode` for values.',
     'As a bot, with a `token`, it can also answer in threads (`threadKey`) and rewrite a message (`update`). It remembers which message that is for 30 days after the last message, across restarts. If the message was removed meanwhile, it posts a new one.',
     'Changes that come faster than `messagesPerSecond` are sent together: up to ten in full, in one message; more as a list of every object by name. Threads and rewritten messages are sent one by one.',
     'A message counts as delivered when Slack has answered `ok`. Other servers with this kind of webhook (Mattermost, Rocket.Chat) work too.',
@@ -54,6 +58,16 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
 `,
     },
     {
+      title: 'The standard message, with links below it',
+      toml: `[[handler]]
+name = "slack"
+webhookURL = "\${SLACK_WEBHOOK_URL}"
+[handler.links]
+Dashboard = "https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}"
+Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.notes.alert.reason | url_encode }}{% endif %}"
+`,
+    },
+    {
       title: 'One message per Deployment that always shows its latest change',
       toml: '[[handler]]\nname = "slack"\ntoken = "${SLACK_TOKEN}"\nchannel = "#deployments"\nupdate = "{{ change.key }}"\n',
     },
@@ -61,7 +75,9 @@ message = "{% if change.action == 'deleted' %}<!here> {% endif %}{{ change.headl
   // A thread may need an answer, a reaction and, if the parent is gone, another message.
   deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
-    const contentOf = compileContent(options, environment.clusterName);
+    const bareContentOf = compileContent(options, environment.clusterName);
+    const linksOf = compileLinks(options.links);
+    const contentOf = (change: Change): Content => withLinks(bareContentOf(change), linksOf(scopeOf(change)));
     const transport =
       options.token === undefined
         ? webhookTransport(options, environment)

@@ -22,6 +22,13 @@ const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: st
 /** The link of the author's name: this project's page. */
 const HOME = 'https://github.com/watchchain/watchchain';
 
+/** Shown below the text of an attachment, across its whole width. */
+export interface SlackField {
+  readonly title: string;
+  readonly value: string;
+  readonly short: false;
+}
+
 /** A legacy attachment, its fields in the order in which kwatchman wrote them. */
 export interface SlackAttachment {
   readonly color: string;
@@ -31,6 +38,7 @@ export interface SlackAttachment {
   readonly author_link: string;
   readonly title: string;
   readonly text: string;
+  readonly fields?: readonly SlackField[];
   readonly footer?: string;
   /** Seconds since the epoch, a number on the wire: when the change was seen. */
   readonly ts: number;

@@ -1,7 +1,7 @@
 /** The handler's options in config.toml. */
 import { z } from 'zod';
 import { bearerToken, reach } from '../../src/delivery/fields.ts';
-import { template, templates } from '../../src/template/fields.ts';
+import { links, template, templates } from '../../src/template/fields.ts';
 
 /** Options that need a bot's token: an incoming webhook answers `ok` without an id that a thread could refer to. */
 const NEEDS_TOKEN = ['channel', 'threadKey', 'completionCondition', 'broadcastCondition', 'update'] as const;
@@ -73,6 +73,14 @@ export const options = z
       .meta({ example: { Namespace: '{{ change.namespace }}' } }),
     footer: template.optional().describe('A template for the footer.').meta({ example: '{{ change.cluster }}' }),
     authorName: template.optional().describe('A template for the author.').meta({ example: 'event-exporter' }),
+    links: links
+      .optional()
+      .describe(
+        'Links below the message, up to 5: templates for their URLs, by label. One that yields nothing is left out; if one yields anything but an `https://` or `http://` URL, the change becomes a dead letter.',
+      )
+      .meta({
+        example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' },
+      }),
     ...reach,
     messagesPerSecond: reach.messagesPerSecond
       .default(1)

@@ -8,6 +8,7 @@ import { printable } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
+import type { Link } from '../../src/template/links.ts';
 import { cut } from '../diff/text.ts';
 import { countLines } from '../diff/unified.ts';
 import { eventFact, isWarning } from '../match/event.ts';
@@ -43,9 +44,13 @@ export function messageOf(card: Card): object {
 
 /**
  * Headline, who and where, then a line per changed field, then the diff; cut visibly at what a message holds.
- * @param insteadOf the sink that a fallback replaces
+ * @param extras `insteadOf`: the sink that a fallback replaces; `links`: a button for each
  */
-export function cardOf(change: Change, clusterName: string, insteadOf?: string): Card {
+export function cardOf(
+  change: Change,
+  clusterName: string,
+  { insteadOf, links = [] }: { readonly insteadOf?: string | undefined; readonly links?: readonly Link[] } = {},
+): Card {
   const whole = headlineOf(change);
   const headline = cut(whole, MAX_HEADLINE_CHARS);
   // Whoever writes an Event did not cause it.
@@ -58,12 +63,13 @@ export function cardOf(change: Change, clusterName: string, insteadOf?: string):
   ];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
-  const bare = adaptiveCard(headline, [line(title), line(subtitle)]);
+  const buttons = links.length === 0 ? {} : { actions: links.map(buttonOf) };
+  const bare = { ...adaptiveCard(headline, [line(title), line(subtitle)]), ...buttons };
   const details = linesBelow(change, whole).map(printable);
   if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const items = fitLines(details, room);
-  return adaptiveCard(headline, [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }]);
+  return { ...bare, body: [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }] };
 }
 
 /** For an Event, its message if the headline has no room for it: the cause is often at the end. */
@@ -89,6 +95,10 @@ export function adaptiveCard(fallbackText: string, body: readonly Card[]): Card 
     msteams: { width: 'Full' },
     body,
   };
+}
+
+function buttonOf({ label, url }: Link): Card {
+  return { type: 'Action.OpenUrl', title: label, url };
 }
 
 /** As many lines as fit into `room` bytes; the last one says how many are missing. */

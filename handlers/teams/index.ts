@@ -6,41 +6,55 @@ import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts
 import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
-import { layout } from '../../src/template/fields.ts';
+import { layout, links } from '../../src/template/fields.ts';
 import { compileLayout } from '../../src/template/layout.ts';
+import { compileLinks } from '../../src/template/links.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { cardOf, MAX_MESSAGE_BYTES, messageOf, type Card } from './card.ts';
 import { digestOf, countFitting } from './digest.ts';
 
-const options = z.strictObject({
-  webhookURL: z
-    .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
-    .describe(
-      'URL of the workflow "Post to a channel when a webhook request is received": anyone who has it can post, so it is never shown and is better kept outside the file.',
-    )
-    .meta({ example: '${TEAMS_WEBHOOK_URL}' }),
-  clusterName: z
-    .string()
-    .optional()
-    .describe('Shown in each message. Default: the cluster\'s name; `""` for none.')
-    .meta({ example: 'prod-eu' }),
-  layout: layout
-    .optional()
-    .describe(
-      'A card of your own: a table whose strings are templates (see docs/templates.md), with `type = "AdaptiveCard"`. Without that type, the table is sent as the whole body.',
-    )
-    .meta({
-      example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
-    }),
-  ...reach,
-  messagesPerSecond: reach.messagesPerSecond
-    .default(1)
-    .describe(
-      'Messages per second on average; Teams accepts 60 in 30 seconds and 4 in one second. Faster ones wait. `0` for no limit.',
-    )
-    .meta({ example: 0.5 }),
-  burst: reach.burst.default(4),
-});
+const options = z
+  .strictObject({
+    webhookURL: z
+      .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
+      .describe(
+        'URL of the workflow "Post to a channel when a webhook request is received": anyone who has it can post, so it is never shown and is better kept outside the file.',
+      )
+      .meta({ example: '${TEAMS_WEBHOOK_URL}' }),
+    clusterName: z
+      .string()
+      .optional()
+      .describe('Shown in each message. Default: the cluster\'s name; `""` for none.')
+      .meta({ example: 'prod-eu' }),
+    layout: layout
+      .optional()
+      .describe(
+        'A card of your own: a table whose strings are templates (see docs/templates.md), with `type = "AdaptiveCard"`. Without that type, the table is sent as the whole body.',
+      )
+      .meta({
+        example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
+      }),
+    links: links
+      .optional()
+      .describe(
+        'Buttons below the card, up to 5: templates for their URLs, by label. One that yields nothing is left out; if one yields anything but an `https://` or `http://` URL, the change becomes a dead letter. Not together with `layout`.',
+      )
+      .meta({
+        example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' },
+      }),
+    ...reach,
+    messagesPerSecond: reach.messagesPerSecond
+      .default(1)
+      .describe(
+        'Messages per second on average; Teams accepts 60 in 30 seconds and 4 in one second. Faster ones wait. `0` for no limit.',
+      )
+      .meta({ example: 0.5 }),
+    burst: reach.burst.default(4),
+  })
+  .refine(({ layout, links }) => layout === undefined || links === undefined, {
+    error: 'cannot be combined with layout: write buttons as actions of the card there',
+    path: ['links'],
+  });
 
 export default defineSink({
   name: 'teams',
@@ -48,7 +62,8 @@ export default defineSink({
   description: [
     'The card has the headline, then who did it, any remarks and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is visibly cut at the 28 KB that a message can hold. No text from an object can mention anybody or create a link.',
     'A message counts as delivered when the workflow has accepted it (202), or an older connector has answered 200 without an error or an HTML page in its body. Teams also limits messages per hour and per day: then the changes wait.',
-    'Changes that come faster than `messagesPerSecond` are sent together, on a card that names every object; with a `layout` they are not.',
+    'Changes that come faster than `messagesPerSecond` are sent together, on a card that names every object and has no buttons; with a `layout` they are not.',
+    'A button of `links` leads where its template says: begin it with a host of your own, and use `url_encode` for values.',
     'With a `layout`, Teams reads cluster texts in a `TextBlock` as Markdown, but not in the `TextRun` of a `RichTextBlock`. A message longer than 28 KB becomes a dead letter.',
   ].join('\n\n'),
   options,
@@ -56,6 +71,10 @@ export default defineSink({
     {
       title: 'The URL from the environment',
       toml: '[[handler]]\nname = "teams"\nwebhookURL = "${TEAMS_WEBHOOK_URL}"\n',
+    },
+    {
+      title: 'A button that opens the dashboard of the namespace',
+      toml: '[[handler]]\nname = "teams"\nwebhookURL = "${TEAMS_WEBHOOK_URL}"\nlinks = { Dashboard = "https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}" }\n',
     },
     {
       title: 'A card of your own for Kubernetes Events',
@@ -72,7 +91,7 @@ version = "1.4"
     },
   ],
   deadlineMs,
-  create({ webhookURL, layout: given, clusterName, ...receiverConfig }, environment) {
+  create({ webhookURL, layout: given, links: linkSources, clusterName, ...receiverConfig }, environment) {
     const url = new URL(webhookURL);
     const receiver = environment.receivers.receiver({
       ...receiverOptions(receiverConfig),
@@ -82,7 +101,7 @@ version = "1.4"
       lineUp: given !== undefined,
     });
     const cluster = clusterName ?? environment.clusterName;
-    const bodyOf = compileBody(given, cluster);
+    const bodyOf = given === undefined ? compileCard(cluster, compileLinks(linkSources)) : compileBody(given);
     const send = async (body: string, { idempotencyKey, signal }: HandlerContext): Promise<void> => {
       const headers = { 'content-type': 'application/json; charset=utf-8' };
       await receiver.send({ headers, body, idempotencyKey, signal });
@@ -98,13 +117,16 @@ version = "1.4"
   },
 });
 
-function compileBody(
-  given: unknown,
-  clusterName: string,
-): (change: Change, context: Pick<HandlerContext, 'insteadOf'>) => string {
-  if (given === undefined) {
-    return (change, { insteadOf }) => JSON.stringify(messageOf(cardOf(change, clusterName, insteadOf)));
-  }
+type RenderBody = (change: Change, context: Pick<HandlerContext, 'insteadOf'>) => string;
+
+function compileCard(clusterName: string, linksOf: ReturnType<typeof compileLinks>): RenderBody {
+  return (change, { insteadOf }) => {
+    const links = linksOf(scopeOf(change));
+    return JSON.stringify(messageOf(cardOf(change, clusterName, { insteadOf, links })));
+  };
+}
+
+function compileBody(given: unknown): RenderBody {
   const compiled = compileLayout(given);
   return (change) => {
     const rendered = compiled.value(scopeOf(change)) ?? null;

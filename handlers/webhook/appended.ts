@@ -4,7 +4,7 @@ import type { Appended } from '../../src/delivery/url-below.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { template } from '../../src/template/fields.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
-import { compileTemplate, type Template } from '../../src/template/template.ts';
+import { compileTemplate, isTemplate, type Template } from '../../src/template/template.ts';
 
 /** Segments. Those without a template are checked here, the others when they are rendered. */
 export const pathTemplates = z.array(template).superRefine((segments, context) => {
@@ -14,10 +14,6 @@ export const pathTemplates = z.array(template).superRefine((segments, context) =
     context.addIssue({ code: 'custom', message: `must be a segment of a path: this one ${problem}`, path: [index] });
   }
 });
-
-export function isTemplate(text: string): boolean {
-  return /\{[{%]/.test(text);
-}
 
 /** As written in the options. */
 export interface Sources {

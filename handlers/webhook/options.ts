@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
 import { reach, signingSecrets } from '../../src/delivery/fields.ts';
 import { layout, template, templates } from '../../src/template/fields.ts';
-import { isTemplate, pathTemplates } from './appended.ts';
+import { isTemplate } from '../../src/template/template.ts';
+import { pathTemplates } from './appended.ts';
 import { headerTemplates } from './headers.ts';
 
 /** These would change the connection, not what is sent. */

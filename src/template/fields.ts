@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { problemsOfLayout } from './layout.ts';
-import { compileTemplate } from './template.ts';
+import { LINK_URL, linkUrl, MAX_LABEL_LENGTH, MAX_LINKS } from './links.ts';
+import { compileTemplate, isTemplate } from './template.ts';
 
 /** A text that is a Liquid template. */
 export const template = z.string().superRefine((source, context) => {
@@ -18,6 +19,18 @@ export const template = z.string().superRefine((source, context) => {
 
 /** A table of templates by name, such as headers. */
 export const templates = z.record(z.string(), template);
+
+/** Links by label, for {@link compileLinks}. Those without a template are checked here, the others when they are rendered. */
+export const links = templates.superRefine((given, context) => {
+  const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', message, path });
+  const entries = Object.entries(given);
+  if (entries.length > MAX_LINKS) refuse([], `must have at most ${MAX_LINKS} links: there are ${entries.length}`);
+  for (const [label, source] of entries) {
+    if (label.trim() === '' || label.length > MAX_LABEL_LENGTH)
+      refuse([label], `must have a label of 1 to ${MAX_LABEL_LENGTH} characters`);
+    if (!isTemplate(source) && linkUrl(source.trim()) === undefined) refuse([label], `must be an ${LINK_URL}`);
+  }
+});
 
 /** JSON of any nesting whose texts are Liquid templates: a table, a list, or one template. */
 export const layout = z

@@ -34,7 +34,7 @@ export interface Template {
  * @throws TemplateError `unknown name "chagne"; did you mean "change"? (line 1, column 4)`
  */
 export function compileTemplate(source: string, field = 'template'): Template {
-  if (!source.includes('{{') && !source.includes('{%')) return constant(source);
+  if (!isTemplate(source)) return constant(source);
   const nodes = parse(source);
   const attempt = <T>(render: () => T): T => {
     try {
@@ -51,6 +51,11 @@ export function compileTemplate(source: string, field = 'template'): Template {
   const isValue = parts.length === 1 && only !== undefined && nodes[0] instanceof Output;
   const value: Template['value'] = (scope, budget = new Budget()) => attempt(() => only?.(scope, budget));
   return { text, value: isValue ? value : text };
+}
+
+/** Whether any of it depends on the change. */
+export function isTemplate(source: string): boolean {
+  return source.includes('{{') || source.includes('{%');
 }
 
 function constant(source: string): Template {
