@@ -138,11 +138,18 @@ const BRANCHES =
 
 /** What a chain and its branches have in common. */
 export interface BranchTable extends z.output<z.ZodObject<typeof workFields>> {
+  otherwise?: boolean | undefined;
   branch?: BranchTable[] | undefined;
 }
 
 const branch: z.ZodType<BranchTable> = z.strictObject({
   name: chainName,
+  otherwise: z
+    .boolean()
+    .optional()
+    .describe(
+      'Whether this branch gets only what no branch beside it takes. A branch takes what passes the `match` handlers with which it begins; the others must begin with one. Default: false.',
+    ),
   ...workFields,
   get branch() {
     return z.array(branch).min(1).optional().describe(BRANCHES);

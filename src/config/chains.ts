@@ -6,6 +6,7 @@ import { didYouMean } from '../near.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonicalize } from './keys.ts';
+import { withOtherwise } from './otherwise.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable } from './chain-schema.ts';
@@ -127,7 +128,8 @@ export async function loadChain(chain: ChainSource, around: ChainContext): Promi
   // At the top level the two are the same.
   const context = { ...around, quiet: chain.path.length === 0 ? own : [...around.quiet, ...own] };
   const handlers = await loadHandlers(chain, context);
-  return { handlers, branches: await Promise.all(chain.branches.map((branch) => loadChain(branch, context))) };
+  const branches = await Promise.all(chain.branches.map((branch) => loadChain(branch, context)));
+  return { handlers, branches: withOtherwise(chain.branches, branches, context) };
 }
 
 export function quietTablesOf({ path, table }: SourceTable): readonly SourceTable[] {

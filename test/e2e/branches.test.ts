@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
+import { until } from '../until.ts';
 
 const config = (slackURL: string): string => `
 [[resource]]
@@ -75,5 +76,37 @@ describe('branches of a configuration', () => {
     );
     const [letter] = await running.app.store.deadLetters({ limit: 10 });
     assert.equal(letter?.handler, 'default/web/slack');
+  });
+
+  test('with otherwise, a branch gets what no branch beside it takes', async () => {
+    const branch = (name: string, handlers: string, more = '') =>
+      `[[branch]]\nname = "${name}"\n${more}${handlers}[[branch.handler]]\nname = "log"\n`;
+    const match = (test: string) => `[[branch.handler]]\nname = "match"\n${test}\n`;
+    await using world = await World.start();
+    const text = [
+      '[[resource]]\nkind = "deployment"\n[[resource]]\nkind = "configmap"\n',
+      branch('web and db', match('objectName = "^(web|db)$"') + match('objectName = "^old$"\ndrop = true')),
+      branch('shop team', match('namespaceLabels = { team = "^shop$" }')),
+      branch('the rest', '', 'otherwise = true\nquiet = [{ objectName = "^muted$", action = "halt" }]\n'),
+    ].join('');
+    world.server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', labels: { team: 'shop' } } });
+    await using running = await world.run({ config: text });
+    for (const name of ['web', 'old', 'muted', 'api']) world.server.create(deployment(name, 'nginx:1', 1));
+    world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'cart', namespace: 'shop' } });
+    await until('all are told of', () => running.entries().length === 4);
+    await running.app.idle();
+
+    const ends = (await running.app.store.balances()).map(({ chain, completed, halted }) => [
+      chain,
+      { completed, halted },
+    ]);
+    assert.deepEqual(Object.fromEntries(ends), {
+      default: { completed: 5, halted: 0 },
+      'default/web and db': { completed: 1, halted: 4 },
+      'default/shop team': { completed: 1, halted: 4 },
+      'default/the rest': { completed: 2, halted: 3 },
+    });
+    const keys = new Set(running.entries().map(({ key }) => key));
+    assert.deepEqual(keys, new Set(['default/api', 'default/old', 'default/web', 'shop/cart']));
   });
 });

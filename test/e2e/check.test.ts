@@ -90,6 +90,28 @@ describe('check', () => {
     }
   });
 
+  test('refuses an otherwise to which nothing is left, and shows one that has something as the first step', async () => {
+    await using workdir = await Workdir.make();
+    const rest = '[[branch]]\nname = "rest"\notherwise = true\n[[branch.handler]]\nname = "log"\n';
+    const all = '[[branch]]\nname = "all"\n[[branch.handler]]\nname = "log"\n';
+    const some = all.replace(
+      '[[branch.handler]]',
+      '[[branch.handler]]\nname = "match"\nkind = "x"\n[[branch.handler]]',
+    );
+    const check = async (text: string) =>
+      run(workdir, ['check', '-c', await workdir.write('config.toml', `[[resource]]\nkind = "pod"\n${text}`)]);
+    const alone = await check(rest);
+    assert.match(alone.stderr, /config\.toml:5: branch\[0\]\.otherwise: needs another branch beside this one$/m);
+    const greedy = await check(all + rest);
+    assert.match(
+      greedy.stderr,
+      /:9: branch\[1\]\.otherwise: nothing is left for this branch: "all" takes every change/,
+    );
+    const { stderr, stdout } = await check(rest + some);
+    assert.equal(stderr, '');
+    assert.match(stdout, /branch "rest"\n +then +1\. otherwise: Halts what another branch takes\.\n +2\. log/);
+  });
+
   test('refuses valid handlers that cannot be in one chain', async () => {
     await using workdir = await Workdir.make();
     const alerts = '[[branch.handler]]\nname = "podAlerts"\n';
