@@ -24,7 +24,7 @@ export default defineStateful<typeof options, GroupState>({
     'The annotation `watchchain/mute` on a pod, or on a watched workload, mutes alerts: `"true"`, or the time until which to mute. What still fails at that time is reported then. The recent changes in an alert come from the kinds that any chain watches; a chain that only provides them may have no sink. See [pods](../pods.md).',
   ].join('\n\n'),
   options,
-  needs: ['status'],
+  needs: () => ['status'],
   examples: [
     { title: 'Everything it can report, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {

@@ -210,8 +210,8 @@ export interface StatefulDefinition<
   S extends Json = Json,
 > extends Described<Options> {
   readonly type: 'stateful';
-  /** Field roots that it cannot work without: refused behind a gate that leaves one of them out. */
-  readonly needs?: readonly string[];
+  /** Field roots that it cannot work without, given its options: refused behind a gate that leaves one of them out. */
+  readonly needs?: (options: z.output<Options>) => readonly string[];
   create(options: z.output<Options>, environment: HandlerEnvironment): StatefulInstance<S>;
 }
 

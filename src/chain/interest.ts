@@ -24,11 +24,12 @@ export function starvedHandlers(
 ): readonly string[] {
   const all = [...outer, ...handlers];
   const ownProblems = handlers.flatMap((handler, n) => {
-    const { at, definition } = handler;
-    const needs = definition.type === 'stateful' ? (definition.needs ?? []) : [];
+    const { at, definition, options } = handler;
+    const needs = definition.type === 'stateful' ? (definition.needs?.(options) ?? []) : [];
     const gate = all.slice(0, outer.length + n).find((before) => needs.some((root) => excludes(before, root)));
     if (gate === undefined) return [];
-    return `${at}: "${definition.name}" would never do anything: it needs changes of ${needs.join(', ')}, which "${gate.definition.name}" (${gate.at}) halts first: put it before that handler, or in a [[chain]] of its own`;
+    const missing = needs.filter((root) => excludes(gate, root)).join(', ');
+    return `${at}: "${definition.name}" would never do anything: it needs changes of ${missing}, which "${gate.definition.name}" (${gate.at}) halts first: put it before that handler, or in a [[chain]] of its own`;
   });
   return [...ownProblems, ...branches.flatMap((branch) => starvedHandlers(branch, all))];
 }
