@@ -31,6 +31,7 @@ export type { FunctionContext, HandlerFunction } from './chain/handler-function.
 // Each of these files declares the note that an earlier handler leaves.
 export type { Answer as PluginAnswer } from './plugin/contract.ts';
 export type { DiffNote } from '../handlers/diff/note.ts';
+export type { LastingNote } from '../handlers/lasting/note.ts';
 export type { AlertNote } from '../handlers/podAlerts/alert.ts';
 export type { OnceNote } from '../handlers/once.ts';
 /** The schema library of handler options: the copy that this package validates with. */

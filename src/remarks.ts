@@ -21,12 +21,13 @@ declare module './change.ts' {
   }
 }
 
-/** One short phrase each: that it was given up elsewhere, if it was, how many `once` halted before it, then its flags. */
+/** One short phrase each: that it was given up elsewhere, if it was, how many `once` halted before it, how long it lasts, its flags. */
 export function remarksOf({ flags, notes }: Pick<Change, 'flags' | 'notes'>): readonly string[] {
-  const { deadLetter, once } = notes;
+  const { deadLetter, once, lasting } = notes;
   return [
     ...(deadLetter === undefined ? [] : [describeDeadLetter(deadLetter)]),
     ...(once === undefined ? [] : [describeSuppressed(once)]),
+    ...(lasting === undefined ? [] : [describeLasting(lasting)]),
     ...flagsInWords(flags),
   ];
 }
@@ -44,6 +45,11 @@ export function managersIn(by: readonly Actor[]): readonly string[] {
 function describeSuppressed({ suppressed, durationMs }: Notes['once']): string {
   const were = suppressed === 1 ? 'was' : 'were';
   return `${suppressed} more in the last ${durationText(Math.round(durationMs / 1000), ' ')} ${were} not reported`;
+}
+
+function describeLasting({ status, durationMs }: Notes['lasting']): string {
+  const lasted = durationText(Math.round(durationMs / 1000), ' ');
+  return status === 'over' ? `over after ${lasted}` : `for ${lasted} now`;
 }
 
 function describeDeadLetter({ id, handler, error, attempts }: DeadLetterNote): string {

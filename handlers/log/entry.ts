@@ -30,7 +30,7 @@ const MAX_FIELDS = 200;
 
 /** The entry at level info: who did what to which object, and what changed. */
 export function changeEntry(change: Change): Entry {
-  const { diff, deadLetter, alert } = change.notes;
+  const { diff, deadLetter, lasting, alert } = change.notes;
   if (alert !== undefined) return alertEntry(change, alert);
   const by = writersOf(change);
   // An Event's name says nothing, and a higher count says little.
@@ -44,6 +44,7 @@ export function changeEntry(change: Change): Entry {
       by,
       flags: flagNames(change.flags),
       ...(deadLetter === undefined ? {} : { deadLetter }),
+      ...(lasting === undefined ? {} : { lasting }),
       ...(headline === '' ? {} : { headline }),
       ...(diff === undefined ? {} : detailsOf(diff)),
     },

@@ -24,6 +24,8 @@ export interface ChangeSummary {
   readonly flags: readonly string[];
   /** The note of `podAlerts`. */
   readonly alert?: NonNullable<Change['notes']['alert']>;
+  /** The note of `lasting`. */
+  readonly lasting?: NonNullable<Change['notes']['lasting']>;
 }
 
 /** The same with its manifests. */
@@ -43,7 +45,7 @@ export function documentOf(change: Change): ChangeDocument {
 
 export function summaryOf(change: Change): ChangeSummary {
   const { id, action, gvk, key, namespace, name, uid, resourceVersion, by } = change;
-  const { alert } = change.notes;
+  const { alert, lasting } = change.notes;
   return {
     headline: headlineOf(change),
     id,
@@ -60,5 +62,6 @@ export function summaryOf(change: Change): ChangeSummary {
     by,
     flags: flagNames(change.flags),
     ...(alert === undefined ? {} : { alert }),
+    ...(lasting === undefined ? {} : { lasting }),
   };
 }

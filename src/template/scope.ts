@@ -39,7 +39,7 @@ export const CHANGE_FIELDS = {
   flags:
     'what is special about the change: `whileAway`, `compacted`, `finalStateUnknown`, `leftScope`, `delayed`, `replayed`; each `true` or nothing',
   notes:
-    'what earlier handlers left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more from [`podAlerts`](pods.md); `notes.once.suppressed`, `notes.once.since` from [`once`](handlers/once.md)',
+    'what earlier handlers left: `notes.diff.headline`, `notes.diff.fields`, `notes.diff.unified`, `notes.diff.by`; `notes.alert.status`, `notes.alert.reason` and more from [`podAlerts`](pods.md); `notes.once.suppressed`, `notes.once.since` from [`once`](handlers/once.md); `notes.lasting.status` and more from [`lasting`](handlers/lasting.md)',
 } as const;
 
 /** The fields of `involved`, with their meaning. */

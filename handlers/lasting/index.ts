@@ -1,0 +1,162 @@
+import type { Change, Manifest } from '../../src/change.ts';
+import { withNote, withParts } from '../../src/change/lazy-change.ts';
+import { defineStateful, halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
+import { durationMs } from '../../src/config/duration.ts';
+import { durationText } from '../../src/duration-text.ts';
+import { isEvent } from '../../src/event.ts';
+import { clusterQuestionsOf, conditionsOf, type Condition, type Outcome } from '../match/conditions.ts';
+import { noteOf } from './note.ts';
+import { options, rootsOf, type Options } from './options.ts';
+import { begin, extended, goOn, type Wait } from './wait.ts';
+
+export default defineStateful<typeof options, Wait>({
+  name: 'lasting',
+  summary: 'Reports an object that has met all of its tests for a time, and again when it no longer does.',
+  description: [
+    'It takes the tests of [`match`](match.md) that describe a state. A change after which the object meets all of them begins a wait, and halts. If the object still meets them after `for`, it is reported: as one change from before the wait until now, made by whoever made the change that began it. What ends earlier is not reported. Neither are further changes while it lasts. With `resolved`, the change that ends it passes, too; a deletion is such an end.',
+    'Messages say `for 5m now` or `over after 12m`. Later handlers and [templates](../templates.md) find this in `change.notes.lasting`: `status` is `lasts` or `over`, `since` a time, `durationMs` a number.',
+    'Put it before `diff`, because `diff` halts changes that it does not show: a `diff` that halts changes of the fields that it tests is refused. A `diff` after it needs `status = true` or `only` to show the status. To select by what does not change, such as kinds and namespaces, a `match` may come first. It must pass the end of the state, too: write the tests of the state here only.',
+    'The time counts from when the change was seen, and goes on while the service is stopped. After a late start it first looks for 10 seconds at what has happened meanwhile. An object that is in the state at the first start begins its wait with its next change, or at once with [`existing = "added"`](../configuration.md). A changed `for` applies to waits under way from the next change of their object, or when the old time is up. What `quiet` halts is not seen here; `action = "hold"` loses nothing.',
+    'Kubernetes Events halt: they are no state.',
+  ].join('\n\n'),
+  options,
+  needs: rootsOf,
+  asks: ({ namespaceLabels, ownerKind, ownerName, when }) =>
+    clusterQuestionsOf({ namespaceLabels, ownerKind, ownerName, when }),
+  examples: [
+    {
+      title: 'A HelmRelease that is not ready for five minutes',
+      toml: '[[handler]]\nname = "lasting"\nkind = "^HelmRelease$"\nfield."status.conditions[Ready].status" = "^(False|Unknown)$"\nfor = "5m"\n',
+    },
+    {
+      title: 'An Argo CD application that is out of sync for 15 minutes',
+      toml: '[[handler]]\nname = "lasting"\nkind = "^Application$"\nfield."status.sync.status" = "^OutOfSync$"\nfor = "15m"\n',
+    },
+    {
+      title: 'An autoscaler that is at its maximum for half an hour',
+      toml: '[[handler]]\nname = "lasting"\nkind = "^HorizontalPodAutoscaler$"\nwhen = "{{ change.after.status.currentReplicas >= change.after.spec.maxReplicas }}"\nfor = "30m"\n',
+    },
+    {
+      title: 'A volume claim that is pending for ten minutes, without a message when it is bound',
+      toml: '[[handler]]\nname = "lasting"\nkind = "^PersistentVolumeClaim$"\nfield."status.phase" = "^Pending$"\nfor = "10m"\nresolved = false\n',
+    },
+    {
+      title: 'A node that is cordoned for a day',
+      toml: '[[handler]]\nname = "lasting"\nkind = "^Node$"\nfield."spec.unschedulable" = "^true$"\nfor = "1d"\n',
+    },
+  ],
+  create(given) {
+    const handler = new Lasting(given);
+    return { handle: (change, context) => handler.handle(change, context) };
+  },
+});
+
+type Context = StatefulContext<Wait>;
+interface Decision {
+  readonly verdict: Change | Halt;
+  readonly state: Wait | null;
+}
+
+class Lasting {
+  readonly #conditions: readonly Condition[];
+  readonly #forMs: number;
+  readonly #resolved: boolean;
+
+  constructor({ for: lasts, resolved, absentIsEmpty, ...tests }: Options) {
+    this.#conditions = conditionsOf(tests, absentIsEmpty);
+    this.#forMs = durationMs(lasts);
+    this.#resolved = resolved;
+  }
+
+  async handle(change: Change, context: Context): Promise<Decision> {
+    if (change.action === 'timer') return this.#wake(change, context);
+    if (isEvent(change.gvk)) return { verdict: halt('an Event is no state'), state: null };
+    const { holds, why } = await this.#judge(change, change.after, context);
+    return holds ? this.#wait(change, why, context) : this.#end(change, why, context);
+  }
+
+  /** Begins the wait, or goes on with it. */
+  async #wait(change: Change, why: string, context: Context): Promise<Decision> {
+    const { state, now } = context;
+    if (state === undefined || state.told === 'perhaps' || !(await this.#continues(state, change, context)))
+      return waiting(begin(change, Math.min(change.observedAt, now), this.#forMs), why, change, context);
+    if (state.told === 'surely') return { verdict: halt(`already reported: ${why}`), state };
+    return waiting(goOn(state, change, now, this.#forMs), why, change, context);
+  }
+
+  /** An end that did not come here, because an earlier handler halted it, shows as a change that meets the tests only now. */
+  async #continues({ uid }: Wait, change: Change, context: Context): Promise<boolean> {
+    if (uid !== change.uid) return false;
+    return change.before === undefined || (await this.#judge(change, change.before, context)).holds;
+  }
+
+  async #end(change: Change, why: string, context: Context): Promise<Decision> {
+    const { state, wakeAt } = context;
+    if (state === undefined) return { verdict: halt(why), state: null };
+    wakeAt(change.key, null);
+    const note = noteOf('over', state.since, change.observedAt);
+    if (this.#resolved && (await this.#isTold(state, change, context)))
+      return { verdict: withNote(change, 'lasting', note), state: null };
+    const lasted = durationText(Math.round(note.durationMs / 1000), ' ');
+    return { verdict: halt(`over after ${lasted}: ${why}`), state: null };
+  }
+
+  /** What was only perhaps told has its end only in the change that ends it, not in a later one. */
+  async #isTold(state: Wait, change: Change, context: Context): Promise<boolean> {
+    return state.told === 'surely' || (state.told === 'perhaps' && (await this.#continues(state, change, context)));
+  }
+
+  /** Reports the object if the baseline, too, says that it still meets the tests. */
+  async #wake(timer: Change, context: Context): Promise<Decision> {
+    const { state, now, evidence } = context;
+    if (state === undefined || state.told !== undefined)
+      return { verdict: halt('nothing waits any more'), state: state ?? null };
+    const longer = extended(state, timer.observedAt, now, this.#forMs);
+    if (longer !== undefined) return waiting(longer, 'it is not certain yet that it lasts', timer, context);
+    const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
+    const current = held?.metadata.uid === state.uid ? held : undefined;
+    const { holds, why } = await this.#judge(timer, current, context);
+    if (current === undefined || !holds) return { verdict: halt(`over: ${why}`), state: { ...state, told: 'perhaps' } };
+    return { verdict: await this.#report(timer, state, current, context), state: { ...state, told: 'surely' } };
+  }
+
+  /** From before the wait until now, as the history has it: a retry says the same. What is not kept any longer is left out. */
+  async #report(timer: Change, { since, began, last }: Wait, current: Manifest, context: Context): Promise<Change> {
+    const first = await recorded(began, timer, context);
+    const latest = last === began ? first : await recorded(last, timer, context);
+    const after = latest?.after ?? current;
+    const report = withParts(timer, {
+      action: first?.action ?? 'updated',
+      before: first?.before,
+      after,
+      by: first?.by ?? [],
+      resourceVersion: latest?.resourceVersion ?? timer.resourceVersion,
+    });
+    return withNote(report, 'lasting', noteOf('lasts', since, timer.observedAt));
+  }
+
+  /** @param manifest what to test; undefined if the object is gone */
+  async #judge(change: Change, manifest: Manifest | undefined, context: Context): Promise<Outcome> {
+    if (manifest === undefined) return { holds: false, why: 'the object is gone' };
+    const tested = withParts(change, { action: 'updated', before: undefined, after: manifest });
+    const reasons: string[] = [];
+    for (const condition of this.#conditions) {
+      const outcome = await condition(tested, context);
+      if (!outcome.holds) return outcome;
+      reasons.push(outcome.why);
+    }
+    return { holds: true, why: reasons.join(', ') };
+  }
+}
+
+function waiting(wait: Wait, why: string, { key }: Change, { wakeAt }: Context): Decision {
+  wakeAt(key, wait.due);
+  return { verdict: halt(`waits until ${new Date(wait.due).toISOString()}: ${why}`), state: wait };
+}
+
+/** Undefined if the history no longer holds it, or if it was a wake-up of an earlier handler, which has no manifest. */
+async function recorded(id: number, { gvr, key }: Change, { evidence }: Context): Promise<Change | undefined> {
+  const { group, resource } = gvr;
+  const [change] = await evidence.history({ group, resource, key, afterId: id - 1, beforeId: id + 1, limit: 1 });
+  return change;
+}

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import type { Change } from '../../src/change.ts';
+import { boom, recording, transform } from '../../src/testing/test-chain.ts';
+import { accept, failing, KEY, MINUTE, pass, reasons, start, told } from '../../src/testing/test-lasting.ts';
+
+describe('lasting, when something fails', () => {
+  test('says the same in a retry, and does not count twice', async (t) => {
+    const seen: Change[] = [];
+    const given: string[] = [];
+    const flaky = recording('flaky', seen, (n) => (n === 1 ? boom() : undefined));
+    const watching = transform('watching', (change) => (given.push(...told([change]), change.resourceVersion), change));
+    const { chain } = await start(t, failing(), watching, flaky);
+    await accept(chain, 2);
+    await pass(chain, 6);
+    assert.deepEqual(given, ['updated, 1 -> 3, for 5m now', '3', 'updated, 1 -> 3, for 5m now', '3']);
+    await accept(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 5m now', 'updated, 3 -> 4, over after 6m']);
+  });
+
+  test('reports the end to a receiver that was told before another failed', async (t) => {
+    const first: Change[] = [];
+    const flaky = recording('flaky', [], (n) => (n === 1 ? boom() : undefined));
+    const { chain, seen } = await start(t, failing(), recording('first', first), flaky);
+    await accept(chain, 2);
+    await pass(chain, 5);
+    await chain.accept(KEY);
+    await pass(chain, 1);
+    assert.deepEqual(told(first), ['updated, 1 -> 3, for 5m now', 'updated, 3 -> 4, over after 5m']);
+    assert.deepEqual(told(seen), ['updated, 3 -> 4, over after 5m']);
+  });
+
+  test('after a late start, first sees what has happened meanwhile', async (t) => {
+    const { chain, seen } = await start(t);
+    await accept(chain, 2);
+    await chain.restart(60 * MINUTE);
+    await chain.runner.idle();
+    assert.match(reasons(chain).at(-1) ?? '', /^waits: it is not certain yet/);
+    await accept(chain, 1);
+    await pass(chain, 10);
+    assert.deepEqual(told(seen), []);
+    assert.match(reasons(chain).at(-1) ?? '', /^over after 1h/);
+  });
+
+  test('after a late start, reports what still lasts', async (t) => {
+    const { chain, seen } = await start(t);
+    await accept(chain, 2);
+    await chain.restart(60 * MINUTE);
+    await chain.runner.idle();
+    assert.deepEqual(told(seen), []);
+    await pass(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 1h now']);
+  });
+
+  test('applies a longer time to a wait under way', async (t) => {
+    const { chain, seen, sink } = await start(t);
+    await accept(chain, 2);
+    await chain.restart(0, [failing({ for: '10m' }), sink]);
+    await pass(chain, 9);
+    assert.deepEqual(told(seen), []);
+    await pass(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 10m now']);
+  });
+
+  test('applies a shorter time from the next change on', async (t) => {
+    const { chain, seen, sink } = await start(t, failing({ for: '1h' }));
+    await accept(chain, 1);
+    await pass(chain, 10);
+    await chain.restart(0, [failing(), sink]);
+    await accept(chain, 1);
+    await pass(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 10m 10s now']);
+  });
+
+  test('reports what the history no longer holds by its present manifest', async (t) => {
+    const { chain, seen } = await start(t);
+    await accept(chain, 2);
+    await chain.store.forget([2, 3]);
+    await pass(chain, 5);
+    assert.deepEqual(told(seen), ['updated, - -> 3, for 5m now']);
+  });
+});

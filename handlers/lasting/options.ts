@@ -1,0 +1,53 @@
+/** Which tests describe a state, and how long it has to last. */
+import { z } from 'zod';
+import { duration } from '../../src/config/duration.ts';
+import { parsePath } from '../diff/path.ts';
+import { options as matchOptions, tests } from '../match/options.ts';
+
+/** Without the tests of what happened, of who did it, and of Kubernetes Events: these are true at one moment only. */
+const stateTests = tests.omit({
+  action: true,
+  by: true,
+  changed: true,
+  notes: true,
+  involvedKind: true,
+  involvedName: true,
+  involvedNamespace: true,
+  involvedApiVersion: true,
+  reason: true,
+  type: true,
+  component: true,
+  host: true,
+  minCount: true,
+  message: true,
+});
+
+export const options = stateTests
+  .extend({
+    when: tests.shape.when
+      .describe(
+        'A condition on the object, as in `match`: a [template](../templates.md) that reads `change.after`. There is no `change.before`, and there are no notes at the end of the wait.',
+      )
+      .meta({ example: '{{ change.after.status.currentReplicas >= change.after.spec.maxReplicas }}' }),
+    for: duration
+      .describe('How long an object has to meet all tests before it is reported, counted from when that was seen.')
+      .meta({ example: '5m' }),
+    resolved: z
+      .boolean()
+      .default(true)
+      .describe('Also report the end of what has lasted that long.')
+      .meta({ example: false }),
+    absentIsEmpty: matchOptions.shape.absentIsEmpty,
+  })
+  .superRefine((given, context) => {
+    const names = stateTests.keyof().options;
+    if (names.some((name) => given[name] !== undefined)) return;
+    context.addIssue({ code: 'custom', message: `must have at least one test: ${names.join(', ')}` });
+  });
+
+export type Options = z.output<typeof options>;
+
+/** The field roots that the tests read: `status`. */
+export function rootsOf({ field = {} }: Pick<Options, 'field'>): readonly string[] {
+  return [...new Set(Object.keys(field).flatMap((path) => parsePath(path).slice(0, 1)))];
+}

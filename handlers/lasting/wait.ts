@@ -1,0 +1,41 @@
+/** What is remembered about an object while it meets the tests, and how it goes on. Pure: time is passed in. */
+
+/** Kept in the store, so JSON: TypeScript takes types for that, but no interfaces. Manifests stay in the history. */
+export type Wait = {
+  readonly uid: string;
+  /** When the object was first seen to meet the tests, milliseconds since the epoch. */
+  readonly since: number;
+  /** The id of that change, and of the last one so far. */
+  readonly began: number;
+  readonly last: number;
+  /** When the next wake-up is due. */
+  readonly due: number;
+  /**
+   * Only its end is of interest: it was reported, or was over when it was to be. Then an earlier attempt may have reported it to
+   * some receivers, which have to hear of the end when its change comes.
+   */
+  readonly told?: 'surely' | 'perhaps';
+};
+
+/** How long a resumed watch may take to show what happened meanwhile. */
+const CATCH_UP_MS = 10_000;
+
+export function begin(change: { readonly id: number; readonly uid: string }, since: number, forMs: number): Wait {
+  return { uid: change.uid, since, began: change.id, last: change.id, due: since + forMs };
+}
+
+/** After another change that meets the tests. The configuration may have made `forMs` shorter meanwhile. */
+export function goOn(wait: Wait, change: { readonly id: number }, now: number, forMs: number): Wait {
+  return { ...wait, last: change.id, due: Math.min(wait.due, Math.max(wait.since + forMs, now + CATCH_UP_MS)) };
+}
+
+/**
+ * The wait with another wake-up, or undefined if it is over: the configuration may have made `forMs` longer; and a late wake-up
+ * means that the service was stopped, so what happened meanwhile may still have to be seen.
+ * @param woken when the wake-up came, which a retry does not change
+ */
+export function extended(wait: Wait, woken: number, now: number, forMs: number): Wait | undefined {
+  const due = wait.since + forMs;
+  if (due > woken) return { ...wait, due };
+  return woken - wait.due > CATCH_UP_MS ? { ...wait, due: now + CATCH_UP_MS } : undefined;
+}
