@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../src/change.ts';
 import type { ApiServer } from '../src/testing/api-server.ts';
+import { FakeClock } from '../src/testing/fake-clock.ts';
 import type { CapturedRequest, ReceiverAnswer } from '../src/testing/receiver.ts';
 import { World, type Running } from '../test/e2e/world.ts';
 import { until } from '../test/until.ts';
@@ -10,9 +11,16 @@ import { readRecipes } from './page-recipes.ts';
 
 const RECIPES = await readRecipes('recipes.md');
 
+interface Scene {
+  readonly world: World;
+  readonly running: Running;
+}
+
 interface Trial {
   readonly existing?: readonly Manifest[];
   readonly act: (server: ApiServer) => void;
+  /** What happens later, by this clock instead of the system's. */
+  readonly later?: (scene: Scene & { readonly clock: FakeClock }) => Promise<void>;
   /** All messages, in their order. */
   readonly expected: readonly RegExp[];
   /** The objects are handled side by side: `expected` is in alphabetical order. */
@@ -190,6 +198,29 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     },
     expected: [/Ready status Unknown -> False.*\n.*\n?.*in progress -> upgrade failed/],
   },
+  'A custom resource that is not ready for five minutes': {
+    existing: [release('True', 'upgraded')],
+    act(server) {
+      server.update(release('Unknown', 'in progress'));
+      server.update(release('True', 'upgraded again'));
+      server.update(release('Unknown', 'in progress again'));
+      server.update(release('False', 'upgrade failed'));
+    },
+    async later({ world, running, clock }) {
+      const pass = (what: string, isDone: () => boolean) =>
+        until(what, async () => (await clock.advance(5_000), isDone()));
+      await pass('the wait goes on', () => /waits until [^"]*\\"False\\"/.test(running.serviceLog()));
+      await pass('it is reported', () => world.slack.requests.length === 1);
+      world.server.update(release('False', 'upgrade failed for good'));
+      await pass('that is halted', () => running.serviceLog().includes('already reported'));
+      world.server.update(release('True', 'fixed'));
+      await pass('the end is reported', () => world.slack.requests.length === 2);
+    },
+    expected: [
+      /Ready status True -> False.* · for 5m( \d+s)? now\n.*\n?.*upgraded again -> upgrade failed/,
+      /Ready status False -> True.* · over after 5m( \d+s)?\n.*\n?.*upgrade failed for good -> fixed/,
+    ],
+  },
   'An autoscaler at its maximum': {
     existing: [autoscaler('DesiredWithinRange', 5)],
     act(server) {
@@ -275,8 +306,10 @@ describe('docs/recipes.md', () => {
       const config = toml
         .replace('"${SLACK_WEBHOOK_URL}"', `"${world.slack.url}/hook"\nmessagesPerSecond = 0`)
         .replace('"${SLACK_TOKEN}"', `"xoxb-1"\napiURL = "${world.slack.url}/api"\nmessagesPerSecond = 0`);
-      await using running = await world.run({ config, listen: '127.0.0.1:0' });
+      const clock = trial.later === undefined ? undefined : new FakeClock();
+      await using running = await world.run({ config, listen: '127.0.0.1:0', ...(clock && { clock }) });
       trial.act(world.server);
+      if (clock !== undefined) await trial.later?.({ world, running, clock });
       await world.slack.waitFor(trial.expected.length);
       await trial.also?.(running);
       await running.app.idle();
