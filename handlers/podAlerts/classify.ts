@@ -17,12 +17,12 @@ import type { Problem } from './problem.ts';
 import { text, time } from './read.ts';
 
 export interface ClassifyOptions {
-  /** How long a pod may be pending, in milliseconds. */
+  /** How long a pod may be pending, in milliseconds; from when it has a node, if that is known. */
   readonly pendingMs: number;
+  /** How long it may wait for a node that fits. */
+  readonly unschedulableMs: number;
 }
 
-/** An autoscaler needs about this long to add a node; nobody is called for less. */
-const UNSCHEDULABLE_MS = 60_000;
 const MAX_MESSAGE_CHARS = 500;
 const MAX_SEARCHED_CHARS = 4 * MAX_MESSAGE_CHARS;
 const MAX_REASON_CHARS = 100;
@@ -144,21 +144,23 @@ function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
   };
 }
 
-function pendingPod(pod: Manifest, { pendingMs }: ClassifyOptions): Problem | undefined {
+function pendingPod(pod: Manifest, { pendingMs, unschedulableMs }: ClassifyOptions): Problem | undefined {
   if (phaseOf(pod) !== 'Pending') return undefined;
   const scheduled = conditionOf(pod, 'PodScheduled');
   // Held back by whoever set the gates.
   if (scheduled?.reason === 'SchedulingGated') return undefined;
-  const since = time(pod, 'metadata', 'creationTimestamp') ?? 0;
+  const createdAt = time(pod, 'metadata', 'creationTimestamp') ?? 0;
   if (scheduled?.status === 'False' && scheduled.reason === 'Unschedulable') {
-    const due = (scheduled.since ?? since) + Math.min(UNSCHEDULABLE_MS, pendingMs);
+    const due = (scheduled.since ?? createdAt) + unschedulableMs;
     return { container: '', reason: 'Unschedulable', level: 'Failure', due, ...messagePart(scheduled.message) };
   }
+  // The wait for a node, which an autoscaler may have to add, is not counted again.
+  const since = scheduled?.status === 'True' ? scheduled.since : undefined;
   return {
     container: '',
     reason: 'Pending',
     level: 'Failure',
-    due: since + pendingMs,
+    due: (since ?? createdAt) + pendingMs,
     ...messagePart(pendingReason(pod)),
   };
 }

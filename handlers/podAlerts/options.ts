@@ -37,9 +37,15 @@ export const options = z.strictObject({
   pendingFor: duration
     .default('5m')
     .describe(
-      'A pod that is pending for longer is a failure; one that fits no node is reported after a minute at the latest. A new node has this long to become ready.',
+      'A pod that is pending for longer, counted from when it was scheduled, is a failure. A new node has this long to become ready.',
     )
     .meta({ example: '15m' }),
+  unschedulableFor: duration
+    .default('5m')
+    .describe(
+      'A pod that fits no node for longer is a failure. An autoscaler needs one to five minutes to add a node; without one, `"1m"` is enough.',
+    )
+    .meta({ example: '1m' }),
   holdDown: duration
     .default('30s')
     .describe(
@@ -92,6 +98,9 @@ export function rulesOf({ restarts, window, holdDown, remindAfter }: Options): R
   };
 }
 
-export function classifyOptionsOf({ pendingFor }: Options): ClassifyOptions {
-  return { pendingMs: durationMs(pendingFor) };
+export function classifyOptionsOf({ pendingFor, unschedulableFor }: Options): ClassifyOptions {
+  return {
+    pendingMs: durationMs(pendingFor),
+    unschedulableMs: durationMs(unschedulableFor),
+  };
 }

@@ -14,23 +14,6 @@ import type { Evidence } from '../../src/enrich/evidence.ts';
 import { HOUR, MINUTE, Rig, showRunning } from '../../src/testing/test-pod-alerts.ts';
 
 describe('what keeps a pod from running', () => {
-  const unscheduled = (more: PodParts = {}) =>
-    podOf({
-      phase: 'Pending',
-      containers: [],
-      ready: false,
-      conditions: [
-        {
-          type: 'PodScheduled',
-          status: 'False',
-          reason: 'Unschedulable',
-          message: '0/3 nodes are available: 3 Insufficient cpu.',
-          lastTransitionTime: '2026-01-01T00:00:00Z',
-        },
-      ],
-      ...more,
-    });
-
   test('8: a pod that has no containers yet is no error, but a failure once it is pending for too long', async () => {
     const rig = new Rig({ pendingFor: '5m' });
     await rig.apply(podOf({ phase: 'Pending', containers: [], ready: false }));
@@ -80,33 +63,6 @@ describe('what keeps a pod from running', () => {
       await rig.advance(5 * MINUTE);
       assert.deepEqual(rig.takeAlerts(), ['new Pending']);
     }
-  });
-
-  test('an unschedulable pod is reported after a minute, with the message of the scheduler', async () => {
-    const rig = new Rig();
-    await rig.apply(unscheduled());
-    await rig.advance(MINUTE);
-    assert.equal(rig.alerts[0]?.message, '0/3 nodes are available: 3 Insufficient cpu.');
-    assert.deepEqual(rig.takeAlerts(), ['new Unschedulable']);
-  });
-
-  test('the hint on an unschedulable pod whose volume claim is missing names the claim', async () => {
-    const rig = new Rig();
-    const condition = { type: 'PodScheduled', status: 'False', reason: 'Unschedulable' };
-    await rig.apply(unscheduled({ conditions: [{ ...condition, message: 'persistentvolumeclaim "data" not found' }] }));
-    await rig.advance(MINUTE);
-    assert.match(rig.alerts[0]?.hint ?? '', /check the claim/);
-  });
-
-  test('a pod that is scheduled in time, or held back by scheduling gates, is not reported', async () => {
-    const rig = new Rig();
-    await rig.apply(unscheduled());
-    await rig.advance(30_000);
-    await rig.apply(podOf());
-    const gated = { type: 'PodScheduled', status: 'False', reason: 'SchedulingGated' };
-    await rig.apply(podOf({ app: 'gated', phase: 'Pending', containers: [], ready: false, conditions: [gated] }));
-    await rig.advance(HOUR);
-    assert.deepEqual(rig.takeAlerts(), []);
   });
 
   test('a message of several lines is told on one', async () => {

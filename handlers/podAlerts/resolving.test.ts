@@ -235,7 +235,7 @@ describe('resolving an alert', () => {
   });
 
   test('a warning that becomes the failure of an unscheduled pod no longer names a node', async () => {
-    const rig = new Rig({ restarts: 2 });
+    const rig = new Rig({ restarts: 2, unschedulableFor: '1m' });
     await showRunning(rig);
     await rig.apply(restarted(2));
     assert.deepEqual(rig.takeAlerts(), ['new Restarts']);
