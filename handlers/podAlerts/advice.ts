@@ -28,6 +28,8 @@ const HINTS: Readonly<Record<string, string>> = {
   LivenessProbeFailed:
     'The kubelet kills the container because its liveness probe fails: it hangs, or the probe is too strict.',
   StartupProbeFailed: 'The kubelet kills the container because it does not start in time: check startupProbe.',
+  NotReady:
+    'It runs, but gets no traffic from services: check the readiness probe and what it depends on, and readinessGates.',
   Restarts: 'It restarts often, and recovers each time.',
   DeadlineExceeded: 'It ran for longer than its activeDeadlineSeconds.',
   PodFailurePolicy: 'A rule of its podFailurePolicy ended the job: the message names the container.',

@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import { keyOf } from '../../src/change.ts';
 import { durationText } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
+import { onOneLine } from '../../src/one-line.ts';
 import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
+import { NOT_READY } from './classify.ts';
 import { failingKindOf, type FailingKind } from './failing-kind.ts';
 import { groupOf, type Owner } from './owner.ts';
-import type { Level } from './problem.ts';
+import type { Level, Problem } from './problem.ts';
 import { restartTimesOf, type AlertState, type GroupState } from './state.ts';
 
 /** A change of the workload, or of its pods' configuration, before the alert. */
@@ -109,7 +111,7 @@ export function alertOf(input: AlertInput, findings: Findings): AlertNote {
     because: lead.because === lead.reason ? undefined : lead.because,
     exitCode: lead.exitCode,
     signal: lead.signal,
-    message: lead.message === undefined ? undefined : redacted(lead.message),
+    message: messageOf(lead, findings, redacted),
     restarts: restartTimesOf(state.pods[uid]?.restarts ?? {}, lead.container).length,
     since: new Date(since).toISOString(),
     durationMs: Math.max(0, until - since),
@@ -118,6 +120,18 @@ export function alertOf(input: AlertInput, findings: Findings): AlertNote {
   } as const;
   return { ...parts, headline: headlineOf(parts, failingKindOf(owner, lead)), ...findings };
 }
+
+/** Of a pod that is not ready, also what its readiness probe said last: its status does not have that. */
+function messageOf({ reason, message }: Problem, { events }: Findings, redacted: AlertInput['redacted']) {
+  const probe = reason === NOT_READY ? events.findLast(({ message: said }) => READINESS_FAILURE.test(said)) : undefined;
+  const parts = [message, probe === undefined ? undefined : onOneLine(probe.message)].filter(
+    (part) => part !== undefined,
+  );
+  return parts.length === 0 ? undefined : redacted(parts.join('; '));
+}
+
+/** As the kubelet writes it, with the reason `Unhealthy`. */
+const READINESS_FAILURE = /^Readiness probe (?:failed|errored)/;
 
 type AlertFacts = Omit<AlertNote, 'headline' | keyof Findings>;
 

@@ -14,6 +14,7 @@ import {
   type Exit,
 } from './pod.ts';
 import type { Problem } from './problem.ts';
+import { unreadyOf } from './readiness.ts';
 import { text, time } from './read.ts';
 
 export interface ClassifyOptions {
@@ -21,6 +22,8 @@ export interface ClassifyOptions {
   readonly pendingMs: number;
   /** How long it may wait for a node that fits. */
   readonly unschedulableMs: number;
+  /** How long it may run without being ready; 0: for ever. */
+  readonly notReadyMs: number;
 }
 
 const MAX_MESSAGE_CHARS = 500;
@@ -48,7 +51,7 @@ export function problemsOf(pod: Manifest, options: ClassifyOptions): readonly Pr
   const hasFailed = phaseOf(pod) === 'Failed';
   const containers = byEnd(containersOf(pod)).flatMap((container) => problemOf(container, hasFailed));
   const own = hasFailed ? failedPod(pod, containers.length > 0) : pendingPod(pod, options);
-  if (own === undefined) return containers;
+  if (own === undefined) return [...containers, ...notReadyPod(pod, options)];
   return own.due === undefined ? [own, ...containers] : [...containers, own];
 }
 
@@ -142,6 +145,21 @@ function failedPod(pod: Manifest, isExplained: boolean): Problem | undefined {
     final: true,
     ...messagePart(message),
   };
+}
+
+export const NOT_READY = 'NotReady';
+
+function notReadyPod(pod: Manifest, { notReadyMs }: ClassifyOptions): readonly Problem[] {
+  if (notReadyMs === 0) return [];
+  // Names the containers, or the readiness gates.
+  const said = messagePart(conditionOf(pod, 'Ready')?.message);
+  return unreadyOf(pod).map(({ container, since }) => ({
+    ...(container === undefined ? { container: '' } : failureOf(container)),
+    reason: NOT_READY,
+    level: 'Warning',
+    due: since + notReadyMs,
+    ...said,
+  }));
 }
 
 function pendingPod(pod: Manifest, { pendingMs, unschedulableMs }: ClassifyOptions): Problem | undefined {

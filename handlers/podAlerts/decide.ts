@@ -4,7 +4,7 @@ import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
 import {
   isFailing,
-  isPodFailing,
+  isLeadFailing,
   isDue,
   nextChangeAt,
   type AlertState,
@@ -53,8 +53,8 @@ export function decide(state: GroupState, { now, observedAt }: Times, rules: Rul
   if (worst === undefined) return decideRecovery(kept, { now, observedAt }, rules);
   const known = updateAlert(kept.alert, worst, failingPods(kept, now).length);
   const step = stepOf(known, now, rules);
-  // A reminder is about what fails now: the first pod may be long gone.
-  const alert = step === 'remind' && !isPodFailing(kept, known.uid, now) ? about(known, worst) : known;
+  // A reminder is about what fails now: the first pod may be long gone, or its first problem.
+  const alert = step === 'remind' && !isLeadFailing(kept, known, now) ? about(known, worst) : known;
   return { step, alert, state: { ...kept, alert } };
 }
 

@@ -6,6 +6,7 @@ import { withDifference } from '../diff/difference.ts';
 import { writersOf } from '../../src/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Findings, LastChange } from './alert.ts';
+import { NOT_READY } from './classify.ts';
 import type { Options } from './options.ts';
 import type { Owner } from './owner.ts';
 import { containersOf } from './pod.ts';
@@ -59,7 +60,7 @@ function eventsOf(
   return evidence.eventsOf({ namespace, uid: uidInEvents(manifest?.metadata) ?? uid }, limit, signal);
 }
 
-/** The log of the container that ended; undefined if it never ran. */
+/** The log of the container that ended, or that runs without being ready; undefined if it never ran. */
 async function logOf(
   { pod, lead, manifest }: Search,
   lines: number,
@@ -70,9 +71,9 @@ async function logOf(
   const container =
     manifest === undefined ? undefined : containersOf(manifest).find((one) => one.name === lead.container);
   if (lines === 0 || namespace === undefined || name === undefined || container === undefined) return undefined;
-  const hasEnded = container.terminated !== undefined;
-  if (!hasEnded && container.last === undefined) return undefined;
-  return evidence.logTail({ namespace, pod: name, container: container.name, previous: !hasEnded, lines }, signal);
+  const isCurrent = container.terminated !== undefined || (lead.reason === NOT_READY && container.state === 'running');
+  if (!isCurrent && container.last === undefined) return undefined;
+  return evidence.logTail({ namespace, pod: name, container: container.name, previous: !isCurrent, lines }, signal);
 }
 
 async function lastChangesOf(

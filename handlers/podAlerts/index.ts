@@ -19,7 +19,7 @@ export default defineStateful<typeof options, GroupState>({
     'Alerts on pods that crash, do not start or restart too often: once per workload, and again when it is over.',
   description: [
     'Changes of pods go in, and of nodes, jobs and Kubernetes Events if the chain watches them; alerts come out. An alert is the change that led to it, with a note `alert` that the sinks show: workload, pod, container, node, image, reason, exit code and signal, restarts, start time, the last Events of the pod, the end of the log, and what was changed before and by whom. Everything else halts, each with its reason. No option is required.',
-    'It reports, for every container, init containers too: `CrashLoopBackOff`, `ImagePullBackOff` and any other waiting state that does not resolve, `OOMKilled`, and `restarts` restarts within `window`. It reports pods that have failed, were evicted, fit no node for `unschedulableFor` or are pending for `pendingFor`; from Events, volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe kills; nodes that are not ready; and jobs that fail. It does not report what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is itself reported as not ready.',
+    'It reports, for every container, init containers too: `CrashLoopBackOff`, `ImagePullBackOff` and any other waiting state that does not resolve, `OOMKilled`, and `restarts` restarts within `window`. It reports pods that have failed, were evicted, fit no node for `unschedulableFor` or are pending for `pendingFor`, and those that run for `notReadyFor` without being ready; from Events, volumes that cannot be mounted, pod networks that cannot be set up, and containers that a liveness or startup probe kills; nodes that are not ready; and jobs that fail. It does not report what is expected: pods that complete, are deleted, scaled down, drained or preempted, and what fails on a node that is itself reported as not ready.',
     'Pods are grouped by what people deploy: the Deployment behind a ReplicaSet, the CronJob behind a Job. A workload has one alert at a time, however many of its pods fail. The alert is sent when it begins, when a warning becomes a failure, every `remindAfter`, and when none of its pods has failed for `holdDown`. `change.notes.alert.fingerprint` is the same in all of these.',
     'The annotation `watchchain/mute` on a pod, or on a watched workload, mutes alerts: `"true"`, or the time until which to mute. What still fails at that time is reported then. The recent changes in an alert come from the kinds that any chain watches; a chain that only provides them may have no sink. See [pods](../pods.md).',
   ].join('\n\n'),
@@ -29,7 +29,7 @@ export default defineStateful<typeof options, GroupState>({
     { title: 'Everything it can report, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {
       title: 'Sooner, without an autoscaler, and without sandbox namespaces',
-      toml: '[[handler]]\nname = "podAlerts"\nrestarts = 3\nwindow = "15m"\npendingFor = "2m"\nunschedulableFor = "1m"\n\n[[handler.mute]]\nnamespace = "^sandbox-"\n',
+      toml: '[[handler]]\nname = "podAlerts"\nrestarts = 3\nwindow = "15m"\npendingFor = "2m"\nunschedulableFor = "1m"\nnotReadyFor = "5m"\n\n[[handler.mute]]\nnamespace = "^sandbox-"\n',
     },
     {
       title: "Counting like OpenShift's Pod Watcher",

@@ -46,6 +46,12 @@ export const options = z.strictObject({
       'A pod that fits no node for longer is a failure. An autoscaler needs one to five minutes to add a node; without one, `"1m"` is enough.',
     )
     .meta({ example: '1m' }),
+  notReadyFor: duration
+    .default('15m')
+    .describe(
+      'A pod that runs for longer without being ready is a warning. The time that its startup probe allows is added. `"0s"`: never.',
+    )
+    .meta({ example: '10m' }),
   holdDown: duration
     .default('30s')
     .describe(
@@ -98,9 +104,10 @@ export function rulesOf({ restarts, window, holdDown, remindAfter }: Options): R
   };
 }
 
-export function classifyOptionsOf({ pendingFor, unschedulableFor }: Options): ClassifyOptions {
+export function classifyOptionsOf({ pendingFor, unschedulableFor, notReadyFor }: Options): ClassifyOptions {
   return {
     pendingMs: durationMs(pendingFor),
     unschedulableMs: durationMs(unschedulableFor),
+    notReadyMs: durationMs(notReadyFor),
   };
 }

@@ -32,6 +32,10 @@ export interface Container {
   readonly terminated: Exit | undefined;
   /** How its predecessor ended. */
   readonly last: Exit | undefined;
+  /** When it last started, milliseconds since the epoch; undefined unless it runs. */
+  readonly startedAt: number | undefined;
+  /** It serves; of a sidecar, too, that its readiness probe succeeds. */
+  readonly ready: boolean;
   /** It serves, or has finished its work. */
   readonly healthy: boolean;
 }
@@ -85,6 +89,7 @@ function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }
   const { waiting, running, terminated } = table(status, 'state');
   const reason = text(waiting, 'reason');
   const exit = exitOf(table(terminated));
+  const ready = status['ready'] === true;
   return {
     name: text(status, 'name') ?? '',
     init,
@@ -95,7 +100,9 @@ function containerOf(status: JsonObject, init: boolean, { image, restartPolicy }
     waiting: reason === undefined ? undefined : { reason, message: text(waiting, 'message') },
     terminated: exit,
     last: exitOf(table(status, 'lastState', 'terminated')),
-    healthy: running ? status['ready'] === true || (init && status['started'] === true) : exit?.exitCode === 0,
+    startedAt: time(running, 'startedAt'),
+    ready,
+    healthy: running ? ready || (init && status['started'] === true) : exit?.exitCode === 0,
   };
 }
 
@@ -137,6 +144,11 @@ export function conditionOf(object: Manifest, type: string): Condition | undefin
 
 export function isReady(object: Manifest): boolean {
   return conditionOf(object, 'Ready')?.status === 'True';
+}
+
+/** As a job's does: being ready is not what it is for. */
+export function hasToEnd(pod: Manifest): boolean {
+  return (text(pod, 'spec', 'restartPolicy') ?? 'Always') !== 'Always';
 }
 
 export function phaseOf(pod: Manifest): string | undefined {

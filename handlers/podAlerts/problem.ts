@@ -1,6 +1,6 @@
 /** What can be wrong with a pod, a node or a job. */
 
-/** A restart is a warning; what keeps something from running is a failure. */
+/** What restarts, or runs without being ready, is a warning; what keeps something from running is a failure. */
 export type Level = 'Warning' | 'Failure';
 
 export type Problem = {

@@ -123,7 +123,7 @@ describe('resolving an alert', () => {
     ['is an init container that is done', { initContainers: [ranFor(1, 0)] }],
   ] as const)
     test(`a container that ends is not a failure if it ${what}`, async () => {
-      const rig = new Rig({ remindAfter: '4h' });
+      const rig = new Rig({ remindAfter: '4h', notReadyFor: '0s' });
       await rig.apply(podOf({ containers: [waiting('ImagePullBackOff')] }));
       await rig.apply(podOf());
       await rig.apply(podOf({ name: 'web-5d4f8c7b9-y', ...parts }));

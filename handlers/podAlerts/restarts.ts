@@ -1,4 +1,5 @@
 /** Restarts of one container in a sliding window. */
+import type { Problem } from './problem.ts';
 
 export interface RestartRule {
   /** This many in the window are a warning. */
@@ -8,6 +9,16 @@ export interface RestartRule {
 
 /** Restarts kept per container; more are not counted. */
 const MAX_KEPT = 100;
+
+const RESTARTS = 'Restarts';
+
+export function restartWarning(container: string): Problem {
+  return { container, reason: RESTARTS, level: 'Warning' };
+}
+
+export function isRestartWarning({ reason, level }: Problem): boolean {
+  return level === 'Warning' && reason === RESTARTS;
+}
 
 /** `times` with `jump` more at `now`, without those that have left the window. In chronological order. */
 export function addRestarts(

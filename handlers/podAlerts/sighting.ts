@@ -9,7 +9,7 @@ import {
   problemsOf,
   type ClassifyOptions,
 } from './classify.ts';
-import { conditionOf, containersOf, expectedEndOf, isReady, phaseOf, type Container } from './pod.ts';
+import { conditionOf, containersOf, expectedEndOf, hasToEnd, isReady, phaseOf, type Container } from './pod.ts';
 import type { FailingKind } from './failing-kind.ts';
 import { hasLeftWorkload } from './owner.ts';
 import type { Problem } from './problem.ts';
@@ -71,10 +71,7 @@ function podSightingOf({ action, key, uid, before, after, flags }: ObservedChang
     key,
     node: pod === undefined ? undefined : text(pod, 'spec', 'nodeName'),
     gone,
-    problems: [
-      ...problems,
-      ...lost.filter(({ name }) => !problems.some(({ container }) => container === name)).map(outOfMemoryProblem),
-    ],
+    problems: [...problems, ...lost.filter(({ name }) => !hasFailure(problems, name)).map(outOfMemoryProblem)],
     ended: gone || after === undefined ? [] : endedOf(after, containers),
     restarts,
     ready: !gone && after !== undefined && isReady(after),
@@ -82,6 +79,10 @@ function podSightingOf({ action, key, uid, before, after, flags }: ObservedChang
     hasJustSucceeded:
       after !== undefined && !hasMoved && succeeded(after) && !(before !== undefined && succeeded(before)),
   };
+}
+
+function hasFailure(problems: readonly Problem[], name: string): boolean {
+  return problems.some(({ container, level }) => container === name && level === 'Failure');
 }
 
 const NONE: ReadonlyMap<string, number> = new Map();
@@ -140,10 +141,8 @@ function outOfMemoryProblem(container: Container): Problem {
   };
 }
 
-/** For a pod that has to end, such as a job's, being ready is no success. */
 function succeeded(pod: Manifest): boolean {
-  const { restartPolicy = 'Always' } = table(pod, 'spec');
-  return phaseOf(pod) === 'Succeeded' || (isReady(pod) && restartPolicy === 'Always');
+  return phaseOf(pod) === 'Succeeded' || (isReady(pod) && !hasToEnd(pod));
 }
 
 /**

@@ -2,7 +2,14 @@
 import type { JsonObject } from '../../src/json.ts';
 import type { Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
-import { warningEndsAt, addRestarts, expiresAt, type RestartRule } from './restarts.ts';
+import {
+  addRestarts,
+  expiresAt,
+  isRestartWarning,
+  restartWarning,
+  warningEndsAt,
+  type RestartRule,
+} from './restarts.ts';
 import type { Sighting } from './sighting.ts';
 
 /** A problem and when it began, milliseconds since the epoch. */
@@ -93,6 +100,11 @@ export function isPodFailing({ pods }: GroupState, uid: string, now: number): bo
   return pod !== undefined && isFailing(pod, now);
 }
 
+/** Whether the problem that an alert is about continues. */
+export function isLeadFailing({ pods }: GroupState, { uid, lead }: AlertState, now: number): boolean {
+  return pods[uid]?.problems.some((problem) => isSame(problem, lead) && isDue(problem, now)) === true;
+}
+
 /** Adds a pod. At the limit, failing pods displace those that are only starting, as in a rollout of hundreds. */
 function withPod(pods: GroupState['pods'], uid: string, pod: PodState, now: number): GroupState['pods'] {
   const entries = Object.entries(pods);
@@ -139,7 +151,10 @@ function podAfter(
   const counts = restartsAfter(withoutRecovered(known, failing), sighting.restarts, now, rule);
   const warnings = warningsOf(sighting.restarts, counts, rule).filter(({ container }) => !failing.has(container));
   const kept = stay.filter((old) => !supersedes(failing, warnings, old));
-  const begun = [...fresh, ...warnings].map((one) => ({ ...one, since: startOf(one, known, now) }));
+  const begun = [...fresh.filter((one) => !supersedes(failing, [], one)), ...warnings].map((one) => ({
+    ...one,
+    since: startOf(one, known, now),
+  }));
   if (begun.length + kept.length === 0 && Object.keys(counts).length === 0) return undefined;
   const { key, node } = sighting;
   return { key, ...nodePart(node), problems: [...begun, ...kept], restarts: counts };
@@ -149,13 +164,11 @@ function nodePart(node: string | undefined): Pick<PodState, 'node'> {
   return node === undefined ? {} : { node };
 }
 
-/** A failure supersedes a warning about restarts, and a new warning an old one. */
-function supersedes(
-  failing: ReadonlySet<string>,
-  warnings: readonly Problem[],
-  { level, container }: Problem,
-): boolean {
-  return level === 'Warning' && (failing.has(container) || warnings.some((one) => one.container === container));
+/** A failure supersedes the warnings about its container, and a new warning an old one. */
+function supersedes(failing: ReadonlySet<string>, warnings: readonly Problem[], problem: Problem): boolean {
+  return (
+    problem.level === 'Warning' && (failing.has(problem.container) || warnings.some((one) => isSame(one, problem)))
+  );
 }
 
 /** Leaves out the restarts of a failure that is over: they were reported with it. */
@@ -166,9 +179,10 @@ function withoutRecovered(known: PodState | undefined, failing: ReadonlySet<stri
   return Object.fromEntries(Object.entries(restarts).filter(([name]) => !isOver(name)));
 }
 
-/** A container fails in one way at a time, besides restarting. */
+/** A container fails in one way at a time, besides restarting and not being ready. */
 function isSame(one: Problem, other: Problem): boolean {
-  return one.container === other.container && one.level === other.level && one.told === other.told;
+  const isAlike = one.level === 'Failure' || one.reason === other.reason;
+  return one.container === other.container && one.level === other.level && one.told === other.told && isAlike;
 }
 
 function startOf(problem: Problem, known: PodState | undefined, now: number): number {
@@ -182,10 +196,11 @@ export function isDue({ due }: Problem, now: number): boolean {
 
 /**
  * A container has recovered when it serves; merely not waiting is part of the crash loop. What has failed for good stays until it
- * is replaced, see {@link withoutFinal}. A warning ends after a time, see {@link withoutExpired}.
+ * is replaced, see {@link withoutFinal}. A warning about restarts ends after a time, see {@link withoutExpired}; that something is
+ * not ready, each sighting says anew.
  */
 function remainsAfter(problem: Problem, { healthy, ready }: Sighting): boolean {
-  if (problem.level === 'Warning') return true;
+  if (problem.level === 'Warning') return isRestartWarning(problem);
   if (problem.told === true && problem.container === '') return !ready;
   if (problem.final === true && problem.container === '') return true;
   return problem.container !== '' && !healthy.has(problem.container);
@@ -212,7 +227,7 @@ function warningsOf(
 ): readonly Problem[] {
   return [...jumps.keys()].flatMap((container) => {
     const { length } = restartTimesOf(restarts, container);
-    return length < rule.threshold ? [] : [{ container, reason: 'Restarts', level: 'Warning' as const }];
+    return length < rule.threshold ? [] : [restartWarning(container)];
   });
 }
 
@@ -222,8 +237,8 @@ function withoutFinal(pods: GroupState['pods']): GroupState['pods'] {
 
 /** The group after time has passed without a sighting. */
 export function withoutExpired(state: GroupState, now: number, rule: RestartRule): GroupState {
-  const isOver = ({ restarts }: PodState, { level, container }: Problem): boolean =>
-    level === 'Warning' && warningEndsAt(restartTimesOf(restarts, container), rule) <= now;
+  const isOver = ({ restarts }: PodState, problem: Problem): boolean =>
+    isRestartWarning(problem) && warningEndsAt(restartTimesOf(restarts, problem.container), rule) <= now;
   const hasExpired = (pod: PodState): boolean =>
     pod.problems.some((problem) => isOver(pod, problem)) ||
     Object.values(pod.restarts).some(([first = now]) => first <= now - rule.windowMs);
@@ -243,7 +258,7 @@ const RECHECK_MS = 30_000;
 export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
   const times = Object.values(pods).flatMap(({ problems, restarts }) => [
     ...problems.flatMap((problem) => {
-      if (problem.level === 'Warning') return [warningEndsAt(restartTimesOf(restarts, problem.container), rule)];
+      if (isRestartWarning(problem)) return [warningEndsAt(restartTimesOf(restarts, problem.container), rule)];
       if (problem.told === true || problem.brief === true) return [now + RECHECK_MS];
       return isDue(problem, now) ? [] : [problem.due ?? now];
     }),

@@ -317,7 +317,7 @@ test('every configuration that docs/pods.md shows is valid', async () => {
   await using workdir = await Workdir.make();
   const page = await readFile(new URL('../../docs/pods.md', import.meta.url), 'utf8');
   const blocks = [...page.matchAll(/```toml\n(.*?)```/gs)].map(([, block = '']) => block);
-  assert.equal(blocks.length, 5);
+  assert.equal(blocks.length, 6);
   const env = {
     SLACK_WEBHOOK_URL: 'https://hooks.slack.com/services/T/B/x',
     SLACK_TOKEN: 'xoxb-1',

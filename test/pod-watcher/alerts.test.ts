@@ -117,6 +117,16 @@ describe('/pod-restart-alerts', () => {
     assert.deepEqual(await statuses(watcher.alerts()), []);
   });
 
+  test('a pod that runs without being ready is no alert, as the Pod Watcher does not read readiness', async (t) => {
+    const watcher = await Watcher.start(t);
+    const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-01-01T00:00:00Z' }];
+    watcher.server.create(podOf({ name: 'web-2', containers: [{ ...RUNNING, ready: false }], status: { conditions } }));
+    // Of the same workload, so it is looked at later.
+    await watcher.crash();
+    assert.deepEqual(await watcher.lines(), ['web-1/web Failure 2', 'web-2/web None 0']);
+    assert.equal((await watcher.alerts()).length, 1);
+  });
+
   test('12: an alert that was read is None after recovery, and failing again is an alert again', async (t) => {
     const watcher = await Watcher.start(t);
     await watcher.crash();

@@ -133,13 +133,14 @@ function webOf(given: Environment): object {
   };
 }
 
-/** Alerts are fetched, not sent, so the details for messages are not looked up. */
+/** Alerts are fetched, not sent, so the details for messages are not looked up. Readiness means nothing to the Pod Watcher. */
 function alertsOf(given: Environment): object {
   const parts = given.list('PODMONITOR_IGNORE_IMAGES', 'ose-');
   return {
     name: 'podAlerts',
     restarts: given.wholeNumber('RESTART_THRESHOLD', 5),
     window: `${given.wholeNumber('RESTART_TIMEFRAME', 240)}m`,
+    notReadyFor: '0s',
     logLines: 0,
     events: 0,
     lastChanges: 0,

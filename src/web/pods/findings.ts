@@ -3,6 +3,7 @@ import { failingKindOf, type FailingKind } from '../../../handlers/podAlerts/fai
 import { compileMute } from '../../../handlers/podAlerts/mute.ts';
 import { rulesOf, type Options } from '../../../handlers/podAlerts/options.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
+import { isRestartWarning } from '../../../handlers/podAlerts/restarts.ts';
 import {
   isDue,
   restartTimesOf,
@@ -101,10 +102,11 @@ function judgeOf(options: Options, now: number, read: ReadTimes): Judge {
     const readAt = read.get(id) ?? 0;
     const inWindow = restartTimesOf(pod.restarts, container).filter((at) => at > now - rule.windowMs);
     const restarts = inWindow.filter((at) => at > readAt);
-    const failure = unmuted.find(({ level }) => level === 'Failure');
-    const warning = unmuted.find(({ level }) => level === 'Warning');
-    const isNew = (failure !== undefined && failure.since > readAt) || restarts.length >= rule.threshold;
-    const problem = failure ?? warning;
+    const problem = unmuted.find(({ level }) => level === 'Failure') ?? unmuted[0];
+    // A warning about restarts is new with the next `threshold` restarts.
+    const isNew =
+      (problem !== undefined && !isRestartWarning(problem) && problem.since > readAt) ||
+      restarts.length >= rule.threshold;
     if (problem === undefined) return { status: 'None', problem, restarts };
     const isRead = readAt > 0 && !isNew;
     return { status: isRead ? 'Sent' : problem.level, problem, restarts };
