@@ -7,6 +7,7 @@ import { onOneLine } from '../../src/one-line.ts';
 import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
 import { NOT_READY } from './classify.ts';
+import { isReadinessFailure } from './event-problem.ts';
 import { failingKindOf, type FailingKind } from './failing-kind.ts';
 import { groupOf, type Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
@@ -123,15 +124,12 @@ export function alertOf(input: AlertInput, findings: Findings): AlertNote {
 
 /** Of a pod that is not ready, also what its readiness probe said last: its status does not have that. */
 function messageOf({ reason, message }: Problem, { events }: Findings, redacted: AlertInput['redacted']) {
-  const probe = reason === NOT_READY ? events.findLast(({ message: said }) => READINESS_FAILURE.test(said)) : undefined;
+  const probe = reason === NOT_READY ? events.findLast(({ message: said }) => isReadinessFailure(said)) : undefined;
   const parts = [message, probe === undefined ? undefined : onOneLine(probe.message)].filter(
     (part) => part !== undefined,
   );
   return parts.length === 0 ? undefined : redacted(parts.join('; '));
 }
-
-/** As the kubelet writes it, with the reason `Unhealthy`. */
-const READINESS_FAILURE = /^Readiness probe (?:failed|errored)/;
 
 type AlertFacts = Omit<AlertNote, 'headline' | keyof Findings>;
 

@@ -1,5 +1,5 @@
 /** What Kubernetes Events say about a pod that its status does not. */
-import { manifestOf, type Change } from '../../src/change.ts';
+import { manifestOf, type Change, type Manifest } from '../../src/change.ts';
 import { occurrencesOf } from '../../src/event.ts';
 import { messagePart } from './classify.ts';
 import type { Problem } from './problem.ts';
@@ -22,12 +22,29 @@ const START_FAILURES: ReadonlySet<string> = new Set([
 /** `Container web failed liveness probe, will be restarted`, as the kubelet writes it. */
 const PROBE_KILL = /^Container (?<container>\S+) failed (?<probe>liveness|startup) probe/;
 
+/** As the kubelet writes it, with the reason `Unhealthy`. */
+const READINESS_FAILURE = /^Readiness probe (?:failed|errored)/;
+
+/** @param message of an Event */
+export function isReadinessFailure(message: string): boolean {
+  return READINESS_FAILURE.test(message);
+}
+
+/** Whether the Event says that its pod is not ready, which may be all that is heard of one that does not change. */
+export function saysNotReady(change: Change): boolean {
+  return isReadinessFailure(messageOf(manifestOf(change)));
+}
+
+function messageOf(event: Manifest | undefined): string {
+  return text(event, 'message') ?? text(event, 'note') ?? '';
+}
+
 /** Undefined if the Event reports no problem, has not occurred often enough, or repeats what the pod's status says. */
 export function eventProblemOf(change: Change): Problem | undefined {
   const event = manifestOf(change);
   if (event === undefined) return undefined;
   const reason = text(event, 'reason') ?? '';
-  const message = text(event, 'message') ?? text(event, 'note') ?? '';
+  const message = messageOf(event);
   if (START_FAILURES.has(reason)) {
     if (occurrencesOf(event) < MIN_OCCURRENCES && !message.startsWith(COMBINED)) return undefined;
     return { container: '', reason, level: 'Failure', ...messagePart(message), told: true };

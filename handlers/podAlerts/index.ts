@@ -7,7 +7,7 @@ import { recheckPods } from './recheck.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
-import { sightingOf } from './sighting.ts';
+import { asObserved, sightingOf } from './sighting.ts';
 import { EMPTY, isPodFailing, withoutExpired, withSighting, withEventProblem, type GroupState } from './state.ts';
 import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
 import { reportWorst, type ReportInput } from './report.ts';
@@ -97,7 +97,9 @@ class PodAlerts {
     if (isEvent(change.gvk)) {
       const pod = await findEventPod(change, evidence);
       const problem = eventProblemOf(change);
-      return isHalt(pod) || problem === undefined ? known : withEventProblem(known, podRefOf(pod), problem, at);
+      if (isHalt(pod)) return known;
+      if (problem !== undefined) return withEventProblem(known, podRefOf(pod), problem, at);
+      return withSighting(known, sightingOf('Pod', asObserved(pod), classify, false), at, restarts);
     }
     const sighting = sightingOf(failingKindIn(change) ?? 'Pod', change, classify, isPodFailing(state, change.uid, now));
     return withSighting(known, sighting, at, restarts);

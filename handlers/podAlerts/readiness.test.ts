@@ -2,45 +2,27 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
-import type { JsonObject } from '../../src/json.ts';
 import {
-  crashing,
-  nodeOf,
+  notReady,
   podOf,
   RUNNING,
   terminated,
-  waiting,
+  unready,
+  UNREADY,
   type ContainerParts,
-  type PodParts,
 } from '../../src/testing/failing-pods.ts';
-import { HOUR, MINUTE, Rig, showRunning, START } from '../../src/testing/test-pod-alerts.ts';
+import { HOUR, MINUTE, Rig, START } from '../../src/testing/test-pod-alerts.ts';
 
 const after = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
 
 const MESSAGE = 'containers with unready status: [web]';
-
-/** @param minutes when it was last ready, or began */
-const notReady = (minutes = 0, message = MESSAGE): JsonObject => ({
-  type: 'Ready',
-  status: 'False',
-  reason: 'ContainersNotReady',
-  message,
-  lastTransitionTime: after(minutes),
-});
-
-const UNREADY: ContainerParts = { ...RUNNING, ready: false };
-
-/** A pod whose container runs, and whose readiness probe fails. */
-function unready({ status, conditions = [notReady()], ...parts }: PodParts = {}): Manifest {
-  return podOf({ containers: [UNREADY], ...parts, status: { conditions: [...conditions], ...status } });
-}
 
 describe('a pod that runs without being ready', () => {
   test('is a warning after notReadyFor, about the container that is not ready', async () => {
     const rig = new Rig({ notReadyFor: '10m' });
     await rig.apply(unready({ containers: [{ ...RUNNING, name: 'proxy' }, UNREADY] }));
     await rig.advance(10 * MINUTE - 1);
-    assert.deepEqual(rig.takeAlerts(), []);
+    assert.deepEqual([rig.takeAlerts(), rig.halts], [[], ['nothing fails']], 'and no wake-up');
     await rig.advance(1);
     const [alert] = rig.alerts;
     assert.deepEqual([alert?.level, alert?.durationMs, alert?.message], ['Warning', 10 * MINUTE, MESSAGE]);
@@ -76,7 +58,7 @@ describe('a pod that runs without being ready', () => {
   test('counts from when it was last ready', async () => {
     const rig = new Rig();
     for (const minutes of [0, 14, 28]) {
-      await rig.apply(unready({ conditions: [notReady(minutes)] }));
+      await rig.apply(unready({ conditions: [notReady(after(minutes))] }));
       await rig.advance(13 * MINUTE);
       await rig.apply(podOf());
       await rig.advance(MINUTE);
@@ -123,7 +105,7 @@ describe('a pod that runs without being ready', () => {
     const gated = (status: string): Manifest =>
       podOf({
         spec: { readinessGates: [{ conditionType: gate }] },
-        status: { conditions: [notReady(0, message), containersReady, { type: gate, status }] },
+        status: { conditions: [notReady(after(0), message), containersReady, { type: gate, status }] },
       });
     const rig = new Rig();
     await rig.apply(gated('False'));
@@ -151,6 +133,52 @@ describe('a pod that runs without being ready', () => {
   });
 });
 
+describe('an Event of a readiness probe that fails', () => {
+  const event: Manifest = {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: 'web.unhealthy', namespace: 'shop' },
+    involvedObject: { kind: 'Pod', namespace: 'shop', name: 'web-5d4f8c7b9-x', uid: 'uid-web-5d4f8c7b9-x' },
+    reason: 'Unhealthy',
+    message: 'Readiness probe failed: HTTP probe failed with statuscode: 503',
+    count: 64,
+  };
+  /** As in the first list, which is silent. */
+  const listed = (rig: Rig, pod: Manifest): unknown => rig.held.set('Pod/shop/web-5d4f8c7b9-x', pod);
+
+  test('leads to the alert of a pod that was not ready at the first start, and has not changed since', async () => {
+    const rig = new Rig();
+    listed(rig, unready());
+    await rig.advance(HOUR);
+    await rig.apply(event);
+    assert.equal(rig.passed[0]?.key, 'shop/web-5d4f8c7b9-x');
+    await rig.apply({ ...event, count: 65 });
+    assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+  });
+
+  test('does not shorten notReadyFor, however often the probe has failed', async () => {
+    const rig = new Rig();
+    listed(rig, unready());
+    await rig.apply(event);
+    await rig.advance(15 * MINUTE - 1);
+    assert.deepEqual(rig.takeAlerts(), []);
+    await rig.advance(1);
+    assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+  });
+
+  test('is nothing if the pod is ready by now, or with notReadyFor = "0s"', async () => {
+    for (const [options, pod, reason] of [
+      [{}, podOf(), 'the pod of the Event is ready now'],
+      [{ notReadyFor: '0s' }, unready(), 'the Event does not report a failing pod'],
+    ] as const) {
+      const rig = new Rig(options);
+      listed(rig, pod);
+      await rig.apply(event);
+      assert.deepEqual([rig.halts, rig.states.size], [[reason], 0]);
+    }
+  });
+});
+
 describe('the time that a pod has to become ready', () => {
   const startedAt = (minutes: number): ContainerParts => ({
     ...UNREADY,
@@ -171,116 +199,4 @@ describe('the time that a pod has to become ready', () => {
       await rig.advance(1);
       assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
     });
-});
-
-describe('beside other problems', () => {
-  test('the crash loop of a container that is never ready is its only alert', async () => {
-    const rig = new Rig({ remindAfter: '0s' });
-    const lastState = terminated(1, 'Error');
-    await rig.apply(unready());
-    for (let restartCount = 1; restartCount < 8; restartCount++) {
-      await rig.apply(unready({ containers: [{ ready: false, state: lastState, restartCount: restartCount - 1 }] }));
-      await rig.apply(unready({ containers: [waiting('CrashLoopBackOff', { lastState, restartCount })] }));
-      await rig.advance(5 * MINUTE);
-      await rig.apply(unready({ containers: [{ ...UNREADY, lastState, restartCount }] }));
-    }
-    assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff']);
-    await rig.apply(podOf());
-    await rig.advance(30_000);
-    assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff']);
-  });
-
-  test('a crash loop that is muted is not reported as not ready instead', async () => {
-    const rig = new Rig({ mute: [{ reason: '^CrashLoopBackOff$' }] });
-    const lastState = terminated(1, 'Error');
-    await rig.apply(unready({ containers: [waiting('CrashLoopBackOff', { lastState, restartCount: 1 })] }));
-    await rig.apply(unready({ containers: [{ ...UNREADY, lastState, restartCount: 1 }] }));
-    await rig.advance(HOUR);
-    assert.deepEqual(rig.takeAlerts(), []);
-  });
-
-  test('it becomes worse when the container crashes', async () => {
-    const rig = new Rig();
-    await rig.apply(unready());
-    await rig.advance(15 * MINUTE);
-    await rig.apply(crashing());
-    assert.deepEqual(rig.takeAlerts(), ['new NotReady', 'worse CrashLoopBackOff']);
-  });
-
-  test('a container that ran out of memory and is not ready yet is reported for its memory', async () => {
-    const rig = new Rig();
-    await showRunning(rig);
-    await rig.apply(
-      unready({ containers: [{ ...UNREADY, restartCount: 1, lastState: terminated(137, 'OOMKilled') }] }),
-    );
-    assert.deepEqual(rig.takeAlerts(), ['new OOMKilled']);
-  });
-
-  test('a warning about restarts ends by itself, and leaves that the pod is not ready', async () => {
-    const rig = new Rig({ restarts: 2, remindAfter: '1h' });
-    const restartedOnce = (restartCount: number): Manifest =>
-      unready({ containers: [{ ...UNREADY, restartCount, lastState: terminated(1, 'Error') }] });
-    for (const count of [0, 1, 2]) await rig.apply(restartedOnce(count));
-    assert.deepEqual(rig.takeAlerts(), ['new Restarts']);
-    await rig.advance(HOUR);
-    assert.deepEqual(rig.takeAlerts(), ['reminder NotReady']);
-    await rig.apply(podOf({ containers: [{ ...RUNNING, restartCount: 2 }] }));
-    await rig.advance(30_000);
-    assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
-  });
-});
-
-describe('what is expected', () => {
-  const ended = { state: terminated(0, 'Completed') };
-  const quiet: Readonly<Record<string, Manifest>> = {
-    'a pod that is being deleted': unready({ metadata: { deletionTimestamp: after(0) } }),
-    'a pod that has completed': unready({ phase: 'Succeeded', containers: [ended] }),
-    "a job's pod": unready({ spec: { restartPolicy: 'OnFailure' } }),
-    'a pod that its lost node marks, though its containers are ready': unready({ containers: [RUNNING] }),
-    'a pod with a helper that has finished': unready({
-      containers: [RUNNING, { ...ended, name: 'helper' }],
-      spec: { containers: [{ name: 'web' }, { name: 'helper', restartPolicy: 'OnFailure' }] },
-    }),
-  };
-  for (const [what, pod] of Object.entries(quiet))
-    test(`${what} is not reported`, async () => {
-      const rig = new Rig();
-      await showRunning(rig);
-      await rig.apply(pod);
-      await rig.advance(24 * HOUR);
-      assert.deepEqual(rig.takeAlerts(), []);
-      assert.equal(rig.states.size, 0);
-    });
-
-  test('a pod that is scaled down before it is ready is not reported', async () => {
-    const rig = new Rig();
-    await rig.apply(unready());
-    await rig.advance(14 * MINUTE);
-    await rig.delete(unready());
-    await rig.advance(HOUR);
-    assert.deepEqual(rig.takeAlerts(), []);
-  });
-
-  test('a pod on a node that is not ready is reported only when the node is back', async () => {
-    const rig = new Rig({ remindAfter: '0s' });
-    await rig.apply(nodeOf('node-1', { status: 'Unknown' }));
-    assert.deepEqual(rig.takeAlerts(), ['new NodeUnreachable']);
-    await rig.apply(unready());
-    await rig.advance(HOUR);
-    assert.deepEqual(rig.takeAlerts(), []);
-    await rig.apply(nodeOf('node-1', { status: 'True' }));
-    await rig.advance(MINUTE);
-    assert.deepEqual(rig.takeAlerts().toSorted(), ['new NotReady', 'over NodeUnreachable']);
-  });
-
-  test('a standby that is never ready can be muted by its reason and workload', async () => {
-    const rig = new Rig({ mute: [{ reason: '^NotReady$', owner: '^standby$' }] });
-    await rig.apply(unready({ app: 'standby' }));
-    await rig.apply(unready());
-    await rig.advance(15 * MINUTE);
-    assert.deepEqual(
-      rig.alerts.map(({ owner }) => owner.name),
-      ['web'],
-    );
-  });
 });

@@ -3,7 +3,7 @@ import type { Evidence } from '../../src/enrich/evidence.ts';
 import type { ClassifyOptions } from './classify.ts';
 import { failingKindOf, findInBaseline } from './failing-kind.ts';
 import type { RestartRule } from './restarts.ts';
-import { sightingOf, type ObservedChange } from './sighting.ts';
+import { asObserved, sightingOf, type ObservedChange } from './sighting.ts';
 import { isPodFailing, withSighting, type GroupState } from './state.ts';
 
 export interface RecheckOptions {
@@ -25,10 +25,10 @@ export async function recheckPods(
   for (const [uid, { key, problems }] of Object.entries(state.pods)) {
     const kind = failingKindOf(state.owner, ...problems);
     const manifest = await findInBaseline(kind, key, evidence);
-    const isThere = manifest?.metadata.uid === uid;
-    const observed: ObservedChange = isThere
-      ? { action: 'updated', key, uid, before: manifest, after: manifest, flags: {} }
-      : { action: 'deleted', key, uid, before: undefined, after: undefined, flags: {} };
+    const observed: ObservedChange =
+      manifest?.metadata.uid === uid
+        ? asObserved(manifest)
+        : { action: 'deleted', key, uid, before: undefined, after: undefined, flags: {} };
     current = withSighting(
       current,
       sightingOf(kind, observed, classify, isPodFailing(current, uid, now)),

@@ -1,5 +1,5 @@
 /** What one change shows about a pod, a node or a job, as far as alerts are concerned. */
-import type { Change, Manifest } from '../../src/change.ts';
+import { keyOf, type Change, type Manifest } from '../../src/change.ts';
 import {
   endedOf,
   exitPart,
@@ -51,8 +51,14 @@ export function podMatters(change: Change, options: ClassifyOptions): boolean {
   );
 }
 
-/** What is read of a change. A manifest from the baseline is given as a change that changed nothing. */
+/** What is read of a change. */
 export type ObservedChange = Pick<Change, 'action' | 'key' | 'uid' | 'before' | 'after' | 'flags'>;
+
+/** As a change that changed nothing. */
+export function asObserved(manifest: Manifest): ObservedChange {
+  const { uid = '' } = manifest.metadata;
+  return { action: 'updated', key: keyOf(manifest.metadata), uid, before: manifest, after: manifest, flags: {} };
+}
 
 function podSightingOf({ action, key, uid, before, after, flags }: ObservedChange, options: ClassifyOptions): Sighting {
   const pod = after ?? before;

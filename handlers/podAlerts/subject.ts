@@ -13,7 +13,7 @@ import { expectedEndOf, isReady } from './pod.ts';
 import { text } from './read.ts';
 import { jobMatters, podMatters, nodeMatters, type Sighting } from './sighting.ts';
 import type { AlertState } from './state.ts';
-import { eventProblemOf } from './event-problem.ts';
+import { eventProblemOf, saysNotReady } from './event-problem.ts';
 
 /** Undefined for a change of something else. */
 export function failingKindIn({ gvk }: Change): FailingKind | undefined {
@@ -28,7 +28,7 @@ export async function findOwner(
   options: ClassifyOptions,
   { evidence }: Pick<HandlerContext, 'evidence'>,
 ): Promise<Owner | Halt> {
-  if (isEvent(change.gvk)) return findEventOwner(change, evidence);
+  if (isEvent(change.gvk)) return findEventOwner(change, options, evidence);
   switch (failingKindIn(change)) {
     case 'Pod':
       return podMatters(change, options) ? previousOwnerOf(change) : halt('nothing is wrong with the pod');
@@ -47,13 +47,18 @@ function previousOwnerOf({ before, after, namespace, name }: Change): Owner {
   return pod === undefined ? ownerOf({ namespace, name, ...factsOf(undefined) }) : ownerOfPod(pod);
 }
 
-async function findEventOwner(change: Change, evidence: BaselineReader): Promise<Owner | Halt> {
+async function findEventOwner(
+  change: Change,
+  { notReadyMs }: ClassifyOptions,
+  evidence: BaselineReader,
+): Promise<Owner | Halt> {
   const problem = eventProblemOf(change);
-  if (problem === undefined) return halt('the Event does not report a failing pod');
+  if (problem === undefined && (notReadyMs === 0 || !saysNotReady(change)))
+    return halt('the Event does not report a failing pod');
   const pod = await findEventPod(change, evidence);
   if (isHalt(pod)) return pod;
   if (expectedEndOf(pod) !== undefined) return halt('the pod of the Event is gone');
-  const isPast = problem.container === '' && isReady(pod);
+  const isPast = (problem === undefined || problem.container === '') && isReady(pod);
   return isPast ? halt('the pod of the Event is ready now') : ownerOfPod(pod);
 }
 

@@ -29,6 +29,9 @@ export interface PodParts {
 const HASH = '5d4f8c7b9';
 export const RUNNING: ContainerParts = { state: { running: { startedAt: '2026-01-01T00:00:00Z' } }, ready: true };
 
+/** A container that runs, and whose readiness probe fails. */
+export const UNREADY: ContainerParts = { ...RUNNING, ready: false };
+
 /** A waiting container, with the reason that `kubectl get pods` would show. */
 export const waiting = (reason: string, more: Partial<ContainerParts> = {}): ContainerParts => ({
   state: { waiting: { reason, message: `back-off: ${reason}` } },
@@ -81,6 +84,16 @@ export function podOf({ app = 'web', namespace = 'shop', ...parts }: PodParts = 
 /** A pod whose only container has restarted this often and runs again. */
 export const restarted = (restartCount: number, more: PodParts = {}): Manifest =>
   podOf({ containers: [{ ...RUNNING, restartCount, lastState: terminated(1, 'Error') }], ...more });
+
+/** The condition `Ready` of a pod that runs without being ready since then, as the kubelet writes it. */
+export const notReady = (
+  lastTransitionTime = '2026-01-01T00:00:00Z',
+  message = 'containers with unready status: [web]',
+): JsonObject => ({ type: 'Ready', status: 'False', reason: 'ContainersNotReady', message, lastTransitionTime });
+
+/** A pod whose only container is {@link UNREADY}. `conditions` replace the one of {@link notReady}. */
+export const unready = ({ conditions = [notReady()], ...more }: PodParts = {}): Manifest =>
+  podOf({ containers: [UNREADY], ...more, status: { conditions: [...conditions], ...more.status } });
 
 /** A pod whose only container is killed for its memory again and again. */
 export const crashing = (more: PodParts = {}, container: ContainerParts = {}): Manifest =>

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, test } from 'node:test';
 import { startApiServer } from '../../src/testing/api-server.ts';
-import { podOf, RUNNING, waiting } from '../../src/testing/failing-pods.ts';
+import { podOf, RUNNING, unready, waiting } from '../../src/testing/failing-pods.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { until } from '../until.ts';
 import { event, Watcher, type Entry, type Status } from './watcher.ts';
@@ -119,8 +119,7 @@ describe('/pod-restart-alerts', () => {
 
   test('a pod that runs without being ready is no alert, as the Pod Watcher does not read readiness', async (t) => {
     const watcher = await Watcher.start(t);
-    const conditions = [{ type: 'Ready', status: 'False', lastTransitionTime: '2026-01-01T00:00:00Z' }];
-    watcher.server.create(podOf({ name: 'web-2', containers: [{ ...RUNNING, ready: false }], status: { conditions } }));
+    watcher.server.create(unready({ name: 'web-2' }));
     // Of the same workload, so it is looked at later.
     await watcher.crash();
     assert.deepEqual(await watcher.lines(), ['web-1/web Failure 2', 'web-2/web None 0']);
