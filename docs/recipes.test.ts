@@ -152,6 +152,22 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     },
     expected: [/^```replicas 1 -> 5 · by kubectl-edit\n/],
   },
+  'Changes with the user who made them': {
+    existing: [deployment('web:1', 1)],
+    act(server) {
+      const by = (user: string, manifest: Manifest): Manifest => ({
+        ...manifest,
+        metadata: { ...manifest.metadata, annotations: { 'example.com/changed-by': user } },
+      });
+      server.update(by('alice', deployment('web:2', 1)), { manager: 'kubectl-set' });
+      server.update(by('bob', deployment('web:2', 1)), { manager: 'kubectl-annotate' });
+      server.update(by('bob', deployment('web:2', 5)), { manager: 'kubectl', subresource: 'scale' });
+    },
+    expected: [
+      /^deployment shop\/web updated: image web web:1 -> web:2 · alice\nby kubectl-set\n/,
+      /^deployment shop\/web updated: replicas 1 -> 5\nby kubectl\n/,
+    ],
+  },
   'Rollouts that are complete or stuck': {
     existing: [rollout('web:1', 1, 'NewReplicaSetAvailable')],
     act(server) {
