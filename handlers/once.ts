@@ -7,6 +7,7 @@ import { durationFrom, durationMs, parkedDuration } from '../src/config/duration
 import { template } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';
+import { isResolvedAlert } from './podAlerts/resolved.ts';
 
 /** What is left of a longer key is its hash: the store keeps it with every change that waits. */
 const MAX_KEY_LENGTH = 255;
@@ -102,8 +103,7 @@ export default defineStateful<typeof options, KeyState>({
           if (endsAt > now) wakeAt(change.key, endsAt);
           return { verdict: halt(`no change of this key for ${within}`), state: endsAt > now ? (state ?? null) : null };
         }
-        // Resolved alerts always pass: whoever was told of the beginning would otherwise keep the incident open.
-        const isCounted = change.notes.alert?.status !== 'resolved' && keyOf(change) !== '';
+        const isCounted = !isResolvedAlert(change) && keyOf(change) !== '';
         if (!isCounted) return { verdict: change, state: state ?? null };
         const decision = decide(change, state, now, rule);
         wakeAt(change.key, endOf(decision.state, rule));

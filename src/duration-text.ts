@@ -5,6 +5,11 @@ const UNITS = [
   ['s', 1],
 ] as const;
 
+/** A time in a sentence, to the nearest second: `12m 5s`. */
+export function durationInWords(ms: number): string {
+  return durationText(Math.round(ms / 1000), ' ');
+}
+
 /** Whole seconds from 0 on in their two largest units: `45s`, `3m20s`, `2d4h`, with `between` between the two. */
 export function durationText(seconds: number, between = ''): string {
   const first = UNITS.findIndex(([, unit]) => seconds >= unit);

@@ -1,6 +1,6 @@
 /** What is special about a change in words, for the messages that people read. */
 import type { Actor, Change, Notes } from './change.ts';
-import { durationText } from './duration-text.ts';
+import { durationInWords } from './duration-text.ts';
 import { flagsInWords } from './flags.ts';
 
 /** What the chain that receives dead letters is given about one. */
@@ -44,11 +44,11 @@ export function managersIn(by: readonly Actor[]): readonly string[] {
 
 function describeSuppressed({ suppressed, durationMs }: Notes['once']): string {
   const were = suppressed === 1 ? 'was' : 'were';
-  return `${suppressed} more in the last ${durationText(Math.round(durationMs / 1000), ' ')} ${were} not reported`;
+  return `${suppressed} more in the last ${durationInWords(durationMs)} ${were} not reported`;
 }
 
 function describeLasting({ status, durationMs }: Notes['lasting']): string {
-  const lasted = durationText(Math.round(durationMs / 1000), ' ');
+  const lasted = durationInWords(durationMs);
   return status === 'over' ? `over after ${lasted}` : `for ${lasted} now`;
 }
 

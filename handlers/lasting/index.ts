@@ -2,9 +2,10 @@ import type { Change, Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { defineStateful, halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
 import { durationMs } from '../../src/config/duration.ts';
-import { durationText } from '../../src/duration-text.ts';
+import { durationInWords } from '../../src/duration-text.ts';
 import { isEvent } from '../../src/event.ts';
-import { clusterQuestionsOf, conditionsOf, type Condition, type Outcome } from '../match/conditions.ts';
+import type { Condition, Outcome } from '../match/all-of.ts';
+import { clusterQuestionsOf, conditionOf } from '../match/conditions.ts';
 import { noteOf } from './note.ts';
 import { options, rootsOf, type Options } from './options.ts';
 import { begin, extended, goOn, type Wait } from './wait.ts';
@@ -58,12 +59,12 @@ interface Decision {
 }
 
 class Lasting {
-  readonly #conditions: readonly Condition[];
+  readonly #condition: Condition;
   readonly #forMs: number;
   readonly #resolved: boolean;
 
   constructor({ for: lasts, resolved, absentIsEmpty, ...tests }: Options) {
-    this.#conditions = conditionsOf(tests, absentIsEmpty);
+    this.#condition = conditionOf(tests, absentIsEmpty);
     this.#forMs = durationMs(lasts);
     this.#resolved = resolved;
   }
@@ -97,8 +98,7 @@ class Lasting {
     const note = noteOf('over', state.since, change.observedAt);
     if (this.#resolved && (await this.#isTold(state, change, context)))
       return { verdict: withNote(change, 'lasting', note), state: null };
-    const lasted = durationText(Math.round(note.durationMs / 1000), ' ');
-    return { verdict: halt(`over after ${lasted}: ${why}`), state: null };
+    return { verdict: halt(`over after ${durationInWords(note.durationMs)}: ${why}`), state: null };
   }
 
   /** What was only perhaps told has its end only in the change that ends it, not in a later one. */
@@ -138,14 +138,7 @@ class Lasting {
   /** @param manifest what to test; undefined if the object is gone */
   async #judge(change: Change, manifest: Manifest | undefined, context: Context): Promise<Outcome> {
     if (manifest === undefined) return { holds: false, why: 'the object is gone' };
-    const tested = withParts(change, { action: 'updated', before: undefined, after: manifest });
-    const reasons: string[] = [];
-    for (const condition of this.#conditions) {
-      const outcome = await condition(tested, context);
-      if (!outcome.holds) return outcome;
-      reasons.push(outcome.why);
-    }
-    return { holds: true, why: reasons.join(', ') };
+    return this.#condition(withParts(change, { action: 'updated', before: undefined, after: manifest }), context);
   }
 }
 

@@ -1,38 +1,31 @@
-/** Each test of a configuration as a function of a change, with the reason in words. */
+/** The tests of a configuration as a function of a change, with the reason in words. */
 import type { ClusterQuestions } from '../../src/chain/handler.ts';
-import { apiVersionOf, manifestOf, type Change, type Manifest } from '../../src/change.ts';
+import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
-import { needOf, withInvolved, type Lookups } from '../../src/enrich/needs.ts';
+import { needOf } from '../../src/enrich/needs.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
 import type { Json, JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
 import { writersOf } from '../../src/remarks.ts';
-import { scopeOf } from '../../src/template/scope.ts';
-import { compileTemplate } from '../../src/template/template.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
-import { isList, isMap, own, toJson } from '../diff/json.ts';
-import { pairItems } from '../diff/lists.ts';
-import { below, compileMask, KEEP, SKIP, type Mask } from '../diff/mask.ts';
+import { isMap, own } from '../diff/json.ts';
+import { compileMask } from '../diff/mask.ts';
 import { parsePath } from '../diff/path.ts';
+import { allOf, type Condition, type Outcome } from './all-of.ts';
 import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
-
-/** Whether a test holds, and why: `namespace "kube-system" does not match ^team-`. A promise if the cluster has to be asked. */
-export type Condition = (change: Change, context: Lookups) => Outcome | Promise<Outcome>;
-
-export interface Outcome {
-  readonly holds: boolean;
-  readonly why: string;
-}
+import { valuesAt } from './values.ts';
+import { whenCondition } from './when.ts';
 
 type Patterns = z.output<typeof patterns>;
 
 /**
- * In order of evaluation: free checks first, then walks of the whole manifest and templates, last what the cluster may have to be asked for.
+ * All tests as one condition, in order of cost: free checks first, then walks of the whole manifest and templates, last what the
+ * cluster may have to be asked for.
  * @param absentIsEmpty an absent text or field counts as the empty text
  */
-export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Condition[] {
+export function conditionOf(tests: Tests, absentIsEmpty: boolean): Condition {
   const conditions: Condition[] = [];
   const found = (values: readonly string[]) => (absentIsEmpty && values.length === 0 ? [''] : values);
   if (tests.action !== undefined) conditions.push(actionCondition([tests.action].flat()));
@@ -60,7 +53,7 @@ export function conditionsOf(tests: Tests, absentIsEmpty: boolean): readonly Con
     const turn = needOf(tests.when) === undefined ? conditions : asking;
     turn.push(whenCondition(tests.when));
   }
-  return [...conditions, ...asking];
+  return allOf([...conditions, ...asking]);
 }
 
 /**
@@ -175,60 +168,9 @@ function changedCondition(paths: readonly string[]): Condition {
   };
 }
 
-/**
- * A whole template rather than a bare expression, because Liquid has no brackets, and compares what filters return only after an
- * `assign`. A comparison writes `false`, so `{{ a < b }}` needs no `if` around it. Looks up `involved` if the template reads it.
- */
-function whenCondition(source: string): Condition {
-  const template = compileTemplate(source, 'when');
-  const need = needOf(source);
-  const test = (change: Change): Outcome => {
-    const holds = !['', 'false'].includes(template.text(scopeOf(change)).trim());
-    return { holds, why: `when ${holds ? 'holds' : 'does not hold'}` };
-  };
-  return need === undefined ? test : (change, context) => withInvolved(change, need, context).then(test);
-}
-
 /** Everything that the paths name counts: nothing there is quiet. */
 function rulesFor(paths: readonly string[]): FieldRules {
   return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
-}
-
-/** The values a path leads to, as text. Uses an explicit stack: an object may nest too deeply for recursion. */
-function* valuesAt(manifest: Json | Manifest, whole: Mask): Generator<string> {
-  const pending: FieldNode[] = [{ field: undefined, value: manifest, mask: whole }];
-  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
-    const { value, mask } = node;
-    if (value === null || value === undefined || mask === SKIP) continue;
-    if (mask === KEEP) yield* asText(value);
-    else pending.push(...childrenOf(node).toReversed());
-  }
-}
-
-/** A note may hold what JSON lacks: a date is the text that a branch finds in the store, a function is absent as it is there. */
-function asText(value: Json): readonly string[] {
-  if (typeof value === 'string') return [value];
-  const json = toJson(value) as string | undefined;
-  return json === undefined ? [] : [json.startsWith('"') ? (JSON.parse(json) as string) : json];
-}
-
-interface FieldNode {
-  /** The field that holds the value; undefined for the root and for list items. */
-  readonly field: string | undefined;
-  readonly value: Json | undefined;
-  readonly mask: Mask;
-}
-
-function childrenOf({ field, value, mask }: FieldNode): FieldNode[] {
-  if (isMap(value)) {
-    // A note may compute a field when it is read.
-    const wanted = Object.keys(value).filter((key) => below(mask, key) !== SKIP);
-    return wanted.map((key) => ({ field: key, value: value[key], mask: below(mask, key) }));
-  }
-  if (!isList(value)) return [];
-  return pairItems(field, value, value).map(({ label, after = 0 }) => {
-    return { field: undefined, value: value[after], mask: below(mask, label) };
-  });
 }
 
 function metadataValue(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {

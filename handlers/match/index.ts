@@ -1,6 +1,7 @@
 import type { Change } from '../../src/change.ts';
-import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
-import { conditionsOf, clusterQuestionsOf, type Outcome } from './conditions.ts';
+import { defineTransform, halt, type Halt } from '../../src/chain/handler.ts';
+import type { Outcome } from './all-of.ts';
+import { clusterQuestionsOf, conditionOf } from './conditions.ts';
 import { options } from './options.ts';
 
 export default defineTransform({
@@ -56,21 +57,18 @@ export default defineTransform({
   ],
   asks: clusterQuestionsOf,
   create({ drop, absentIsEmpty, ...tests }) {
-    const conditions = conditionsOf(tests, absentIsEmpty);
-    return { handle: (change, context) => judge(change, context, 0, []) };
-
-    /** A promise only if the cluster has to be asked: what is decided at once needs no deadline. */
-    function judge(change: Change, context: HandlerContext, from: number, reasons: readonly string[]): Verdict {
-      const condition = conditions[from];
-      if (condition === undefined) return drop ? halt(`dropped: ${reasons.join(', ')}`) : change;
-      const next = ({ holds, why }: Outcome): Verdict => {
-        if (holds) return judge(change, context, from + 1, [...reasons, why]);
-        return drop ? change : halt(why);
-      };
-      const outcome = condition(change, context);
-      return outcome instanceof Promise ? outcome.then(next) : next(outcome);
-    }
+    const condition = conditionOf(tests, absentIsEmpty);
+    const verdictOn = (change: Change, { holds, why }: Outcome): Change | Halt => {
+      if (holds === drop) return halt(drop ? `dropped: ${why}` : why);
+      return change;
+    };
+    return {
+      handle(change, context) {
+        const outcome = condition(change, context);
+        return outcome instanceof Promise
+          ? outcome.then((later) => verdictOn(change, later))
+          : verdictOn(change, outcome);
+      },
+    };
   },
 });
-
-type Verdict = Change | Halt | Promise<Change | Halt>;

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { patterns } from '../../src/config/fields.ts';
 import { template } from '../../src/template/fields.ts';
+import { isTemplate } from '../../src/template/template.ts';
 import { fieldPath, pathProblem } from '../diff/options.ts';
 
 const text = (description: string, example: string) => patterns.optional().describe(description).meta({ example });
@@ -17,7 +18,7 @@ const byFieldPath = z.record(z.string(), patterns).superRefine((table, context) 
 });
 
 /** A text that reads nothing, such as an expression without its braces, would always hold. */
-const when = template.refine((source) => /\{[{%]/.test(source), {
+const when = template.refine(isTemplate, {
   error: 'must be a template: put the condition between {{ and }}, as in {{ change.action == "deleted" }}',
 });
 

@@ -1,7 +1,7 @@
 /** What an alert says about a failing workload. */
 import { createHash } from 'node:crypto';
 import { keyOf } from '../../src/change.ts';
-import { durationText } from '../../src/duration-text.ts';
+import { durationInWords } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
 import { onOneLine } from '../../src/one-line.ts';
 import type { Step } from './decide.ts';
@@ -153,7 +153,7 @@ function headlineOf(alert: AlertFacts, kind: FailingKind): string {
 }
 
 function openingOf({ why, durationMs }: AlertFacts): string {
-  const lasted = durationText(Math.round(durationMs / 1000), ' ');
+  const lasted = durationInWords(durationMs);
   if (why === 'over') return `resolved after ${lasted}: `;
   return why === 'reminder' ? `for ${lasted} now: ` : '';
 }

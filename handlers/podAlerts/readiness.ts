@@ -36,15 +36,8 @@ function isUnready(container: Container): boolean {
 function dueStartOf({ name, restarts, startedAt }: Container, pod: Manifest): number {
   if (startedAt === undefined || restarts > 0) return 0;
   const specs = [...rows(pod, 'spec', 'initContainers'), ...rows(pod, 'spec', 'containers')];
-  return (
-    startedAt +
-    startupMs(
-      table(
-        specs.find((spec) => text(spec, 'name') === name),
-        'startupProbe',
-      ),
-    )
-  );
+  const spec = specs.find((one) => text(one, 'name') === name);
+  return startedAt + startupMs(table(spec, 'startupProbe'));
 }
 
 /** How long the kubelet lets a container start; what is missing has the API's default. */

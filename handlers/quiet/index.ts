@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Change } from '../../src/change.ts';
-import { defineTransform, halt, type HandlerContext } from '../../src/chain/handler.ts';
+import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { WaitError } from '../../src/errors.ts';
-import { conditionsOf, clusterQuestionsOf } from '../match/conditions.ts';
+import { clusterQuestionsOf, conditionOf } from '../match/conditions.ts';
 import { tests } from '../match/options.ts';
+import { isResolvedAlert } from '../podAlerts/resolved.ts';
 import { quietEnd, windowOptions } from './window.ts';
 
 /** A held change asks again after this long: the configuration may have ended the quiet. */
@@ -60,22 +60,16 @@ export default defineTransform({
   ],
   create({ action, on, from, until, daily, days, timeZone, ...given }, { clock }) {
     const endOf = quietEnd({ from, until, daily, days, timeZone });
-    const conditions = conditionsOf({ ...given, action: on }, false);
+    const condition = conditionOf({ ...given, action: on }, false);
     return {
       async handle(change, context) {
         const now = clock.now();
         const end = endOf(now);
-        if (end === undefined || !(await matches(change, context))) return change;
+        if (end === undefined || !(await condition(change, context)).holds) return change;
         const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
-        // Resolved alerts always pass: whoever was told of the beginning would otherwise keep the incident open.
-        if (action === 'halt') return change.notes.alert?.status === 'resolved' ? change : halt(why);
+        if (action === 'halt') return isResolvedAlert(change) ? change : halt(why);
         throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
       },
     };
-
-    async function matches(change: Change, context: HandlerContext): Promise<boolean> {
-      for (const condition of conditions) if (!(await condition(change, context)).holds) return false;
-      return true;
-    }
   },
 });

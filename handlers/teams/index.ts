@@ -1,60 +1,16 @@
-import { z } from 'zod';
 import { defineSink, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { GONE } from '../../src/delivery/classify.ts';
-import { deadlineMs, reach, receiverOptions } from '../../src/delivery/fields.ts';
+import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
-import { layout, links } from '../../src/template/fields.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import { compileLinks } from '../../src/template/links.ts';
 import { scopeOf } from '../../src/template/scope.ts';
 import { cardOf, MAX_MESSAGE_BYTES, messageOf, type Card } from './card.ts';
 import { digestOf, countFitting } from './digest.ts';
-
-const options = z
-  .strictObject({
-    webhookURL: z
-      .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
-      .describe(
-        'URL of the workflow "Post to a channel when a webhook request is received": anyone who has it can post, so it is never shown and is better kept outside the file.',
-      )
-      .meta({ example: '${TEAMS_WEBHOOK_URL}' }),
-    clusterName: z
-      .string()
-      .optional()
-      .describe('Shown in each message. Default: the cluster\'s name; `""` for none.')
-      .meta({ example: 'prod-eu' }),
-    layout: layout
-      .optional()
-      .describe(
-        'A card of your own: a table whose strings are templates (see docs/templates.md), with `type = "AdaptiveCard"`. Without that type, the table is sent as the whole body.',
-      )
-      .meta({
-        example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
-      }),
-    links: links
-      .optional()
-      .describe(
-        'Buttons below the card, up to 5: templates for their URLs, by label. One that yields nothing is left out; if one yields anything but an `https://` or `http://` URL, the change becomes a dead letter. Not together with `layout`.',
-      )
-      .meta({
-        example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' },
-      }),
-    ...reach,
-    messagesPerSecond: reach.messagesPerSecond
-      .default(1)
-      .describe(
-        'Messages per second on average; Teams accepts 60 in 30 seconds and 4 in one second. Faster ones wait. `0` for no limit.',
-      )
-      .meta({ example: 0.5 }),
-    burst: reach.burst.default(4),
-  })
-  .refine(({ layout, links }) => layout === undefined || links === undefined, {
-    error: 'cannot be combined with layout: write buttons as actions of the card there',
-    path: ['links'],
-  });
+import { options } from './options.ts';
 
 export default defineSink({
   name: 'teams',

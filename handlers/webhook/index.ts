@@ -5,8 +5,8 @@ import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { Receiver, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
 import { urlWith } from '../../src/delivery/url-below.ts';
-import { isTemplate } from '../../src/template/template.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
+import { isTemplate } from '../../src/template/template.ts';
 import { options, type Options } from './options.ts';
 import { compileBatch, compileVerdictRequest, compileRequest, type Request } from './request.ts';
 

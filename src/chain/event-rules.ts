@@ -3,13 +3,13 @@
  * scope wants, but chains that share a scope may want different things, and only a change has an age.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
 import type { Change, Manifest } from '../change.ts';
 import type { EventConfig, HandlerConfig, ResourceConfig } from '../config/config.ts';
 import { lastOccurredAt, isEvent, occurrencesOf, floorLog2, REPEAT_FIELDS, REPEATS, type Repeats } from '../event.ts';
 import { member, type Json } from '../json.ts';
 import { matchesNamespace } from '../namespaces.ts';
-import { defineTransform, halt, type Halt } from './handler.ts';
+import { halt, type Halt } from './handler.ts';
+import { settingStep } from './setting-step.ts';
 
 /** Returns a halt, or undefined to pass the change. */
 type Rule = (change: Change, resources: readonly EventConfig[]) => Halt | undefined;
@@ -20,8 +20,8 @@ export function eventRules(chain: string, resources: readonly ResourceConfig[]):
   const add = (name: string, summary: string, rule: Rule, applies: (events: EventConfig) => boolean) => {
     const origin = resources.find(({ events = [] }) => events.some(applies));
     if (origin === undefined) return;
-    const definition = definitionOf(name, summary, rule, resources);
-    rules.push({ id: `${chain}/${name}`, definition, options: {}, at: origin.at });
+    const handle = handleBy(rule, resources);
+    rules.push(settingStep(chain, { name, summary, create: () => ({ handle }) }, origin.at));
   };
   add('maxAge', 'Halts Events that were already too old when they were seen.', checkAge, hasMaxAge);
   add(
@@ -36,10 +36,9 @@ export function eventRules(chain: string, resources: readonly ResourceConfig[]):
 const hasMaxAge = ({ maxAgeMs }: EventConfig): boolean => maxAgeMs !== undefined;
 const limitsRepeats = ({ repeats }: EventConfig): boolean => repeats !== 'every';
 
-function definitionOf(name: string, summary: string, rule: Rule, resources: readonly ResourceConfig[]) {
-  const options = z.strictObject({});
+function handleBy(rule: Rule, resources: readonly ResourceConfig[]): (change: Change) => Change | Halt {
   const all = resources.flatMap(({ events = [], fieldSelector }) => events.map((one) => ({ ...one, fieldSelector })));
-  const handle = (change: Change): Change | Halt => {
+  return (change) => {
     if (!isEvent(change.gvk)) return change;
     const covering = all.filter(
       ({ namespaces, fieldSelector }) =>
@@ -47,7 +46,6 @@ function definitionOf(name: string, summary: string, rule: Rule, resources: read
     );
     return rule(change, covering) ?? change;
   };
-  return defineTransform({ name, summary, description: summary, options, examples: [], create: () => ({ handle }) });
 }
 
 /** If several resources cover an Event, the most permissive one counts. An Event that we saw late is not too old. */

@@ -1,8 +1,8 @@
 /** A branch with `otherwise = true` gets what no other branch takes, as the first step of that branch. */
-import { z } from 'zod';
 import type { Change } from '../change.ts';
 import type { HandlerConfig } from '../config/config.ts';
-import { defineTransform, halt, isHalt, type HandlerContext, type TransformDefinition } from './handler.ts';
+import { halt, isHalt, type HandlerContext, type TransformDefinition, type TransformInstance } from './handler.ts';
+import { settingStep, type Setting } from './setting-step.ts';
 
 /** A branch beside the one with `otherwise`. */
 export interface Sibling {
@@ -11,30 +11,26 @@ export interface Sibling {
   readonly handlers: readonly HandlerConfig[];
 }
 
-interface Condition {
+interface Match {
   readonly definition: TransformDefinition;
   readonly options: HandlerConfig['options'];
 }
 
-/** Whether the branch begins with a condition, so that it does not take everything. */
+/** Whether the branch begins with a `match`, so that it does not take everything. */
 export function isSelective({ handlers }: Sibling): boolean {
-  return conditionsOf(handlers).length > 0;
+  return leadingMatches(handlers).length > 0;
 }
 
 /** The step: a change halts here if it passes the `match` handlers with which another branch begins. */
-export function otherwiseRule(chain: string, siblings: readonly Sibling[], at: string): HandlerConfig {
-  const summary = 'Halts what another branch takes.';
-  const takers = siblings.map(({ name, handlers }) => ({ name, conditions: conditionsOf(handlers) }));
-  const definition = defineTransform({
+export function otherwiseStep(chain: string, siblings: readonly Sibling[], at: string): HandlerConfig {
+  const takers = siblings.map(({ name, handlers }) => ({ name, matches: leadingMatches(handlers) }));
+  const setting: Setting = {
     name: 'otherwise',
-    summary,
-    description: summary,
-    options: z.strictObject({}),
-    examples: [],
+    summary: 'Halts what another branch takes.',
     looksUpInvolved: true,
     create(_, environment) {
-      const compiled = takers.map(({ name, conditions }) => {
-        return { name, instances: conditions.map((one) => one.definition.create(one.options, environment)) };
+      const compiled = takers.map(({ name, matches }) => {
+        return { name, instances: matches.map((one) => one.definition.create(one.options, environment)) };
       });
       return {
         async handle(change, context) {
@@ -45,25 +41,25 @@ export function otherwiseRule(chain: string, siblings: readonly Sibling[], at: s
         },
       };
     },
-  });
-  return { id: `${chain}/otherwise`, definition, options: {}, at };
+  };
+  return settingStep(chain, setting, at);
 }
 
 async function passes(
   change: Change,
   context: HandlerContext,
-  conditions: readonly ReturnType<TransformDefinition['create']>[],
+  matches: readonly TransformInstance[],
 ): Promise<boolean> {
-  for (const condition of conditions) if (isHalt(await condition.handle(change, context))) return false;
+  for (const match of matches) if (isHalt(await match.handle(change, context))) return false;
   return true;
 }
 
 /** The `match` handlers at the beginning; a `quiet` says when, not what. */
-function conditionsOf(handlers: readonly HandlerConfig[]): readonly Condition[] {
-  const conditions: Condition[] = [];
+function leadingMatches(handlers: readonly HandlerConfig[]): readonly Match[] {
+  const matches: Match[] = [];
   for (const { definition, options } of handlers.filter((one) => one.definition.name !== 'quiet')) {
     if (definition.type !== 'transform' || definition.name !== 'match') break;
-    conditions.push({ definition, options });
+    matches.push({ definition, options });
   }
-  return conditions;
+  return matches;
 }

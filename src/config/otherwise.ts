@@ -1,5 +1,5 @@
 /** Branches with `otherwise = true`, among those beside them. */
-import { isSelective, otherwiseRule } from '../chain/otherwise.ts';
+import { isSelective, otherwiseStep } from '../chain/otherwise.ts';
 import type { HandlerConfig } from './config.ts';
 import type { Path, Problem } from './problems.ts';
 
@@ -28,6 +28,6 @@ export function withOtherwise<Branch extends { readonly handlers: readonly Handl
       const why = `"${greedy.name}" takes every change, as it does not begin with a match`;
       problems.push({ path, message: `nothing is left for this branch: ${why}` });
     }
-    return { ...branch, handlers: [otherwiseRule(source.name, siblings, at(path)), ...branch.handlers] };
+    return { ...branch, handlers: [otherwiseStep(source.name, siblings, at(path)), ...branch.handlers] };
   });
 }

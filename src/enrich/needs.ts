@@ -2,6 +2,7 @@
 import type { Change } from '../change.ts';
 import { withNote } from '../change/lazy-change.ts';
 import type { HandlerContext } from '../chain/handler.ts';
+import { isTemplate } from '../template/template.ts';
 import type { Involved, ObjectReference } from './involved.ts';
 
 /** The value of `involved` in templates. */
@@ -29,7 +30,7 @@ export type Lookups = Pick<HandlerContext, 'involved' | 'topOwner' | 'namespaceO
 /** What a handler's options need. Checks all strings: a false match, such as a quoted word, only costs a lookup. */
 export function needOf(options: unknown): Need | undefined {
   if (typeof options === 'string') {
-    if (!/\{[{%]/.test(options) || !/\binvolved\b/.test(options)) return undefined;
+    if (!isTemplate(options) || !/\binvolved\b/.test(options)) return undefined;
     return { owner: /\btopOwner\b/.test(options), namespaceLabels: /\bnamespaceLabels\b/.test(options) };
   }
   if (typeof options !== 'object' || options === null) return undefined;
