@@ -8,10 +8,9 @@ import { loadConfig } from '../../src/config/load.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf } from '../../src/testing/handler.ts';
 import { rehearse } from '../../src/testing/rehearse.ts';
-import { recording, startTestChain, transform } from '../../src/testing/test-chain.ts';
+import { configured, recording, startTestChain, transform } from '../../src/testing/test-chain.ts';
 import {
   accept,
-  configured,
   failing,
   KEY,
   MINUTE,
@@ -50,7 +49,7 @@ describe('lasting', () => {
   });
 
   test('reports an object that met the tests from its creation on as added', async (t) => {
-    const { chain, seen } = await start(t, configured({ field: { version: '^1$' }, for: '5m' }));
+    const { chain, seen } = await start(t, configured(lasting, { field: { version: '^1$' }, for: '5m' }));
     await pass(chain, 5);
     assert.deepEqual(told(seen), ['added, - -> 1, for 5m now']);
   });
@@ -58,7 +57,7 @@ describe('lasting', () => {
   test('takes a condition on the object', async (t) => {
     const { chain, seen } = await start(
       t,
-      configured({ when: '{{ change.after.version > 1 and change.after.version < 4 }}', for: '5m' }),
+      configured(lasting, { when: '{{ change.after.version > 1 and change.after.version < 4 }}', for: '5m' }),
     );
     await accept(chain, 2);
     await pass(chain, 5);

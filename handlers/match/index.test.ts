@@ -1,22 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isHalt, type HandlerContext } from '../../src/chain/handler.ts';
+import type { HandlerContext } from '../../src/chain/handler.ts';
 import type { Actor, Change } from '../../src/change.ts';
 import { withNote } from '../../src/change/lazy-change.ts';
 import { changeOf } from '../../src/testing/change.ts';
-import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { problemsOf, verdictOf } from '../../src/testing/handler.ts';
 import type { DiffNote } from '../diff/note.ts';
 import match from './index.ts';
 
-/** `pass`, or the reason for the halt. */
-async function verdict(options: object, change: Change, context: Partial<HandlerContext> = {}): Promise<string> {
-  assert.equal(match.type, 'transform');
-  const handler = match.create(match.options.parse(options), testEnvironment());
-  const answer = await handler.handle(change, testContext(context));
-  if (isHalt(answer)) return answer.reason;
-  assert.equal(answer, change);
-  return 'pass';
-}
+const verdict = async (options: object, change: Change, context: Partial<HandlerContext> = {}): Promise<string> =>
+  verdictOf(match, options, change, context);
 
 const deployment = (replicas: number, image: string) => ({
   apiVersion: 'apps/v1',

@@ -11,9 +11,7 @@ import {
   UNREADY,
   type ContainerParts,
 } from '../../src/testing/failing-pods.ts';
-import { HOUR, MINUTE, Rig, START } from '../../src/testing/test-pod-alerts.ts';
-
-const after = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
+import { HOUR, MINUTE, Rig, timeAt } from '../../src/testing/test-pod-alerts.ts';
 
 const MESSAGE = 'containers with unready status: [web]';
 
@@ -58,7 +56,7 @@ describe('a pod that runs without being ready', () => {
   test('counts from when it was last ready', async () => {
     const rig = new Rig();
     for (const minutes of [0, 14, 28]) {
-      await rig.apply(unready({ conditions: [notReady(after(minutes))] }));
+      await rig.apply(unready({ conditions: [notReady(timeAt(minutes))] }));
       await rig.advance(13 * MINUTE);
       await rig.apply(podOf());
       await rig.advance(MINUTE);
@@ -82,7 +80,13 @@ describe('a pod that runs without being ready', () => {
   });
 
   test('quotes what its readiness probe said last, and the log of the container that runs', async () => {
-    const line = (reason: string, message: string) => ({ time: after(1), type: 'Warning', reason, message, count: 64 });
+    const line = (reason: string, message: string) => ({
+      time: timeAt(1),
+      type: 'Warning',
+      reason,
+      message,
+      count: 64,
+    });
     const eventsOf: Evidence['eventsOf'] = () =>
       Promise.resolve([
         line('Unhealthy', 'Readiness probe failed: connection refused'),
@@ -101,11 +105,11 @@ describe('a pod that runs without being ready', () => {
   test('because of a readiness gate that is not met is reported, from when its containers are ready', async () => {
     const gate = 'target-health.example/web';
     const message = `the status of pod readiness gate "${gate}" is not "True", but False`;
-    const containersReady = { type: 'ContainersReady', status: 'True', lastTransitionTime: after(5) };
+    const containersReady = { type: 'ContainersReady', status: 'True', lastTransitionTime: timeAt(5) };
     const gated = (status: string): Manifest =>
       podOf({
         spec: { readinessGates: [{ conditionType: gate }] },
-        status: { conditions: [notReady(after(0), message), containersReady, { type: gate, status }] },
+        status: { conditions: [notReady(timeAt(0), message), containersReady, { type: gate, status }] },
       });
     const rig = new Rig();
     await rig.apply(gated('False'));
@@ -182,7 +186,7 @@ describe('an Event of a readiness probe that fails', () => {
 describe('the time that a pod has to become ready', () => {
   const startedAt = (minutes: number): ContainerParts => ({
     ...UNREADY,
-    state: { running: { startedAt: after(minutes) } },
+    state: { running: { startedAt: timeAt(minutes) } },
   });
   const startupProbe = { periodSeconds: 30, failureThreshold: 40 };
 

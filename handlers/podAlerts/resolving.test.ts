@@ -12,7 +12,7 @@ import {
 } from '../../src/testing/failing-pods.ts';
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
 import match from '../match/index.ts';
-import { HOUR, MINUTE, Rig, showRunning, START } from '../../src/testing/test-pod-alerts.ts';
+import { HOUR, MINUTE, Rig, showRunning, START, timeAt } from '../../src/testing/test-pod-alerts.ts';
 
 describe('resolving an alert', () => {
   test('12: resolved, with its duration, once the pod is ready for the hold-down; new when it fails again', async () => {
@@ -106,9 +106,8 @@ describe('resolving an alert', () => {
     ]);
   });
 
-  const started = (n: number): string => new Date(START + n * MINUTE).toISOString();
   const ranFor = (minutes: number, exitCode: number): ContainerParts => ({
-    state: { terminated: { exitCode, startedAt: started(0), finishedAt: started(minutes) } },
+    state: { terminated: { exitCode, startedAt: timeAt(0), finishedAt: timeAt(minutes) } },
   });
 
   for (const [what, parts] of [

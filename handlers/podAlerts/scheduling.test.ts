@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Manifest } from '../../src/change.ts';
 import { podOf, waiting, type PodParts } from '../../src/testing/failing-pods.ts';
-import { HOUR, MINUTE, Rig, START } from '../../src/testing/test-pod-alerts.ts';
-
-const after = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
+import { HOUR, MINUTE, Rig, timeAt } from '../../src/testing/test-pod-alerts.ts';
 
 const pendingPod = (scheduled: NonNullable<PodParts['conditions']>[number], more: PodParts = {}): Manifest =>
   podOf({
@@ -16,7 +14,7 @@ const pendingPod = (scheduled: NonNullable<PodParts['conditions']>[number], more
   });
 
 const unscheduled = (message = '0/3 nodes are available: 3 Insufficient cpu.'): Manifest =>
-  pendingPod({ reason: 'Unschedulable', message, lastTransitionTime: after(0) });
+  pendingPod({ reason: 'Unschedulable', message, lastTransitionTime: timeAt(0) });
 
 describe('a pod that fits no node', () => {
   test('is reported after unschedulableFor, with the message of the scheduler', async () => {
@@ -46,7 +44,7 @@ describe('a pod that fits no node', () => {
 
   test('and gets a node in time is not reported, and then has the whole of pendingFor to start', async () => {
     const rig = new Rig();
-    const scheduled = { status: 'True', lastTransitionTime: after(4) };
+    const scheduled = { status: 'True', lastTransitionTime: timeAt(4) };
     await rig.apply(unscheduled());
     await rig.advance(4 * MINUTE);
     await rig.apply(pendingPod(scheduled, { containers: [waiting('ContainerCreating')] }));

@@ -2,7 +2,14 @@
 import { PassThrough } from 'node:stream';
 import { Registry } from 'prom-client';
 import { createLogger } from 'winston';
-import type { HandlerContext, HandlerDefinition, HandlerEnvironment, SinkMemory } from '../chain/handler.ts';
+import type { Change } from '../change.ts';
+import {
+  isHalt,
+  type HandlerContext,
+  type HandlerDefinition,
+  type HandlerEnvironment,
+  type SinkMemory,
+} from '../chain/handler.ts';
 import { systemClock } from '../clock.ts';
 import { OFFLINE_ENRICHER } from '../enrich/enricher.ts';
 import { recordedEvidence } from '../enrich/evidence.ts';
@@ -62,6 +69,19 @@ export function testContext(parts: Partial<HandlerContext> = {}): HandlerContext
     ),
     ...parts,
   };
+}
+
+/** What a transform with these options says about the change: `pass`, or why it halts. */
+export async function verdictOf(
+  definition: HandlerDefinition,
+  options: object,
+  change: Change,
+  context: Partial<HandlerContext> = {},
+): Promise<string> {
+  if (definition.type !== 'transform') throw new Error(`${definition.name} is not a transform`);
+  const handler = definition.create(definition.options.parse(options), testEnvironment());
+  const verdict = await handler.handle(change, testContext(context));
+  return isHalt(verdict) ? verdict.reason : 'pass';
 }
 
 /** The problems of the options, each with its path; empty if they are valid. */

@@ -8,6 +8,7 @@ import {
   defineStateful,
   defineTransform,
   type HandlerDefinition,
+  type HandlerEnvironment,
   type SinkInstance,
   type StatefulInstance,
   type TransformInstance,
@@ -183,6 +184,13 @@ function configOf(
     awayFrom,
     coalesce,
   };
+}
+
+/** A handler as configured with these options: {@link startTestChain} gives its handlers none. */
+export function configured(definition: HandlerDefinition, options: object): HandlerDefinition {
+  const parsed = definition.options.parse(options);
+  const create = (_: object, environment: HandlerEnvironment) => definition.create(parsed, environment);
+  return { ...definition, create } as HandlerDefinition;
 }
 
 const described = { summary: '', description: '', options: z.looseObject({}), examples: [] };

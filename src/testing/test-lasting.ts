@@ -1,31 +1,22 @@
 /** The handler `lasting` behind a chain on a real store, with a clock that tests move. */
-import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import lasting from '../../handlers/lasting/index.ts';
 import quiet from '../../handlers/quiet/index.ts';
 import type { Change } from '../change.ts';
-import { defineStateful, type HandlerDefinition } from '../chain/handler.ts';
+import type { HandlerDefinition } from '../chain/handler.ts';
 import { remarksOf } from '../remarks.ts';
-import { recording, startTestChain, type TestChain } from './test-chain.ts';
+import { configured, recording, startTestChain, type TestChain } from './test-chain.ts';
 
 export const MINUTE = 60_000;
 export const KEY = 'shop/web';
 
-/** The handler with these options, in a chain that gives its handlers none. */
-export function configured(options: object): HandlerDefinition {
-  assert.ok(lasting.type === 'stateful');
-  const parsed = lasting.options.parse(options);
-  return defineStateful({ ...lasting, create: (_, environment) => lasting.create(parsed, environment) });
-}
-
 /** The object fails in its versions 2, 3 and 6: versions rise by one with each change. */
-export const failing = (more: object = {}) => configured({ field: { version: '^[236]$' }, for: '5m', ...more });
+export const failing = (more: object = {}) =>
+  configured(lasting, { field: { version: '^[236]$' }, for: '5m', ...more });
 
 /** On the first day of the fake clock, which begins at midnight. */
 export function quietBetween(from: string, until: string): HandlerDefinition {
-  assert.ok(quiet.type === 'transform');
-  const parsed = quiet.options.parse({ from: `2026-01-01T${from}:00Z`, until: `2026-01-01T${until}:00Z` });
-  return { ...quiet, create: (_, environment) => quiet.create(parsed, environment) };
+  return configured(quiet, { from: `2026-01-01T${from}:00Z`, until: `2026-01-01T${until}:00Z` });
 }
 
 export interface Scene {

@@ -16,6 +16,9 @@ export const HOUR = 60 * MINUTE;
 /** When the pods of these tests were created. */
 export const START = Date.UTC(2026, 0, 1);
 
+/** So many minutes after {@link START}, as in a manifest. */
+export const timeAt = (minutes: number): string => new Date(START + minutes * MINUTE).toISOString();
+
 export class Rig {
   now = START;
   readonly states = new Map<string, Json>();
