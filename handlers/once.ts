@@ -66,9 +66,9 @@ export default defineStateful<typeof options, KeyState>({
   name: 'once',
   summary: 'Passes the first change of each key within a time, and halts the others.',
   description: [
-    'For one message per problem: the changes that have the same `key` are counted together, whatever objects they are about. Put it after the handlers that choose what to report, and before the sinks: only what reaches it counts. A deletion is a change like any other; add `{{ change.action }}` to the key to tell them apart. The end of a `podAlerts` alert always passes and is not counted.',
+    'For one message per problem: the changes that have the same `key` are counted together, whatever objects they are about. Put it after the handlers that choose what to report, and before the sinks: only what reaches it counts. A deletion counts like any other change; to count deletions separately, add `{{ change.action }}` to the key. The end of a `podAlerts` alert always passes and is not counted.',
     'The next change that passes says how many were halted since the last one: messages show `3 more in the last 4h were not reported`, and templates read `change.notes.once.suppressed`, `.since` and `.durationMs`. If nothing follows, nothing is sent about those that were halted; `watchchain explain --change` and the metrics (`verdict="halt"`) show them.',
-    'A change counts when the chain has worked on it to the end, so a retry does not count twice, and a change that became a dead letter does not count. Until then, other changes of its key wait. What passed is kept across restarts. A key is forgotten when none of its changes has come for `within`.',
+    'A change counts when the chain has finished with it: a retry does not count twice, and a dead letter does not count. Until then, other changes of its key wait. A restart forgets nothing. A key is forgotten when none of its changes has come for `within`.',
     'No other handler of the same chain can keep state: not `podAlerts`, and no second `once`. Put `once` into a [branch](../chains.md#branches) instead.',
   ].join('\n\n'),
   options,

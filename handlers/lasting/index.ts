@@ -14,14 +14,15 @@ export default defineStateful<typeof options, Wait>({
   name: 'lasting',
   summary: 'Reports an object that has met all of its tests for a time, and again when it no longer does.',
   description: [
-    'It takes the tests of [`match`](match.md) that describe a state. A change after which the object meets all of them begins a wait, and halts. If the object still meets them after `for`, it is reported: as one change from before the wait until now, made by whoever made the change that began it. What ends earlier is not reported. Neither are further changes while it lasts. With `resolved`, the change that ends it passes, too; a deletion is such an end.',
+    'It takes the tests of [`match`](match.md) that describe a state. A change after which the object meets all of them begins a wait, and halts. If the object still meets them after `for`, one change reports it: `before` is the object before the wait, `after` is the object now, and `by` is who began it. What ends earlier is not reported, and neither are further changes while it lasts. The change that ends it is reported, too, unless `resolved` is `false`. A deletion is such an end.',
     'Messages say `for 5m now` or `over after 12m`. Later handlers and [templates](../templates.md) find this in `change.notes.lasting`: `status` is `lasts` or `over`, `since` a time, `durationMs` a number.',
-    'Put it before `diff`, because `diff` halts changes that it does not show: a `diff` that halts changes of the fields that it tests is refused. A `diff` after it needs `status = true` or `only` to show the status. To select by what does not change, such as kinds and namespaces, a `match` may come first. It must pass the end of the state, too: write the tests of the state here only.',
-    'The time counts from when the change was seen, and goes on while the service is stopped. After a late start it first looks for 10 seconds at what has happened meanwhile. An object that is in the state at the first start begins its wait with its next change, or at once with [`existing = "added"`](../configuration.md). A changed `for` applies to waits under way from the next change of their object, or when the old time is up. What `quiet` halts is not seen here; `action = "hold"` loses nothing.',
-    'Kubernetes Events halt: they are no state.',
+    'Put it before `diff`, because `diff` halts changes that it does not show, such as those of the status. If `field` tests something that an earlier `diff` leaves out, the configuration is refused. A `diff` after it needs `status = true` or `only` to show the status. A `match` may come first, to select by what does not change, such as kinds and namespaces. Do not test the state in that `match`: it would halt the change that ends the state.',
+    'The time counts from when the change was seen, and goes on while the service is stopped. If it ran out meanwhile, the handler waits another 10 seconds after the start, to see what has happened. An object that is in the state at the first start begins its wait with its next change, or at once with [`existing = "added"`](../configuration.md). If you change `for`, the new time applies to a wait from the next change of its object on, or when the old time is up. A change that `quiet` halts is not seen here; one that it holds is seen later.',
+    'Kubernetes Events halt: an Event is not a state.',
   ].join('\n\n'),
   options,
   needs: rootsOf,
+  // Not its labels and annotations, for which only an Event would ask.
   asks: ({ namespaceLabels, ownerKind, ownerName, when }) =>
     clusterQuestionsOf({ namespaceLabels, ownerKind, ownerName, when }),
   examples: [

@@ -12,7 +12,7 @@ export default defineTransform({
     'Patterns are regular expressions in RE2 syntax. They match anywhere in the value unless anchored with `^` and `$`, are case-sensitive unless they begin with `(?i)`, and see only the first 64 KiB of a value. An absent value matches no pattern. A deleted object is tested by its last known manifest.',
     'For a Kubernetes Event, `labels`, `annotations`, `ownerKind` and `ownerName` are those of the involved object. They are tested last: if that object is not watched, the cluster is asked for it, but only when all other tests hold (see [Kubernetes Events](../events.md)).',
     '`namespaceLabels` are those of the namespace of any change. They are looked up in the same way.',
-    '`when` is for what patterns cannot say. It is tested after them, and before the cluster is asked unless it reads `involved`. If the template fails for a change, for example at a limit, the change becomes a dead letter.',
+    '`when` is for what patterns cannot say. It is tested after them. If it reads `involved`, it is tested last, because the cluster may have to be asked. If the template fails for a change, for example at a limit, the change becomes a dead letter.',
     'Several `match` handlers with `drop = true` halt what matches any of them. To pass changes for either of two reasons, use two chains, or `when`.',
   ].join('\n\n'),
   options,

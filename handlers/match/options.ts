@@ -45,7 +45,7 @@ export const tests = z.strictObject({
     .describe('What happened: exactly one of these words, not a pattern.')
     .meta({ example: ['added', 'deleted'] }),
   by: text(
-    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. It is absent where the API server recorded nobody: for deletions, and for updates that only remove fields, unless by server-side apply.',
+    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. The value is absent where the API server records nobody: for deletions, and for updates that only remove fields without server-side apply.',
     '^kubectl',
   ),
   changed: z
@@ -70,7 +70,7 @@ export const tests = z.strictObject({
   when: when
     .optional()
     .describe(
-      'A condition as a [template](../templates.md), for what patterns cannot say: one thing or another, two fields compared, numbers. It holds unless the template yields nothing or `false`.',
+      'A condition as a [template](../templates.md), for what patterns cannot say: one test or another, a comparison of two fields, a limit for a number. It holds unless the template yields nothing or `false`.',
     )
     .meta({ example: '{{ change.after.spec.replicas < change.before.spec.replicas }}' }),
   involvedKind: text('For Kubernetes Events: the kind of the involved object, in upper or lower case.', '^Pod$'),

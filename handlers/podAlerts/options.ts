@@ -37,7 +37,7 @@ export const options = z.strictObject({
   pendingFor: duration
     .default('5m')
     .describe(
-      'A pod that is pending for longer, counted from when it was scheduled, is a failure. A new node has this long to become ready.',
+      'A pod that is pending for longer is a failure. The time counts from when the pod was scheduled. A new node has this long to become ready.',
     )
     .meta({ example: '15m' }),
   unschedulableFor: duration
@@ -49,7 +49,7 @@ export const options = z.strictObject({
   notReadyFor: duration
     .default('15m')
     .describe(
-      'A pod that runs for longer without being ready is a warning. The time that its startup probe allows is added. `"0s"`: never.',
+      'A pod that runs for longer without being ready is a warning. If it has a startup probe, the time that this probe allows is added. `"0s"`: never.',
     )
     .meta({ example: '10m' }),
   holdDown: duration

@@ -25,7 +25,7 @@ export const options = z
     path: pathTemplates
       .default([])
       .describe(
-        'Segments that each request appends to the path of `url`, each a template. A segment is percent-encoded, a slash in it too, so write the fixed part of the path in `url`. If a segment is empty, is `.` or `..`, or has one of these two between slashes, the change becomes a dead letter.',
+        'Segments that each request appends to the path of `url`, each a template. A segment is percent-encoded, and so is a slash in it: write the fixed part of the path in `url`. If a segment is empty, is `.` or `..`, or has one of these two between slashes, the change becomes a dead letter.',
       )
       .meta({ example: ['{{ change.notes.alert.fingerprint }}', 'close'] }),
     query: templates

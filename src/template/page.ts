@@ -47,7 +47,7 @@ export const SAMPLE = scopeOf(CHANGE);
 export function templatesPage(): string {
   return [
     '# Templates',
-    'The texts that handlers send, and the test `when` of [`match`](handlers/match.md) and `quiet`, can be [Liquid](https://shopify.github.io/liquid/) templates, which read the fields of the change and of the Kubernetes Event. `watchchain check` finds a wrong template and names its line. If a template fails later for one change, for example at a limit, the change becomes a dead letter that names the handler and the field.',
+    'The texts that handlers send, and the test `when` of [`match`](handlers/match.md), `quiet` and `lasting`, can be [Liquid](https://shopify.github.io/liquid/) templates, which read the fields of the change and of the Kubernetes Event. `watchchain check` finds a wrong template and names its line. If a template fails later for one change, for example at a limit, the change becomes a dead letter that names the handler and the field.',
     '```toml\nmessage = "{{ event.reason }} on {{ event.involvedObject.name }}: {{ event.message | truncate: 200 }}"\n```',
     'To try a template, run `kubectl get events -A -w -o json --output-watch-events | watchchain test - -c config.toml`: it shows what each sink would send, and sends nothing.',
     'An absent value renders as nothing, so an object without a label is not an error; a name that no change has is an error. Lists and objects are written as JSON. To apply a text filter to one, put `json` first, as in `{{ change.by | json | truncate: 200 }}`. A label whose name has a dot or a slash is read as `change.object.metadata.labels["app.kubernetes.io/name"]`.',
