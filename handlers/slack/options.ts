@@ -73,14 +73,7 @@ export const options = z
       .meta({ example: { Namespace: '{{ change.namespace }}' } }),
     footer: template.optional().describe('A template for the footer.').meta({ example: '{{ change.cluster }}' }),
     authorName: template.optional().describe('A template for the author.').meta({ example: 'event-exporter' }),
-    links: links
-      .optional()
-      .describe(
-        'Links below the message, up to 5: templates for their URLs, by label. One that yields nothing is left out; if one yields anything but an `https://` or `http://` URL, the change becomes a dead letter.',
-      )
-      .meta({
-        example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' },
-      }),
+    links: links('Links below the message'),
     ...reach,
     messagesPerSecond: reach.messagesPerSecond
       .default(1)

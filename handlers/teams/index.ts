@@ -19,7 +19,6 @@ export default defineSink({
     'The card has the headline, then who did it, any remarks and the cluster; after `diff`, a line per changed field and the diff of what does not fit on a line. It is visibly cut at the 28 KB that a message can hold. No text from an object can mention anybody or create a link.',
     'A message counts as delivered when the workflow has accepted it (202), or an older connector has answered 200 without an error or an HTML page in its body. Teams also limits messages per hour and per day: then the changes wait.',
     'Changes that come faster than `messagesPerSecond` are sent together, on a card that names every object and has no buttons; with a `layout` they are not.',
-    'A button of `links` leads where its template says: begin it with a host of your own, and use `url_encode` for values.',
     'With a `layout`, Teams reads cluster texts in a `TextBlock` as Markdown, but not in the `TextRun` of a `RichTextBlock`. A message longer than 28 KB becomes a dead letter.',
   ].join('\n\n'),
   options,

@@ -24,14 +24,7 @@ export const options = z
       .meta({
         example: { type: 'AdaptiveCard', version: '1.4', body: [{ type: 'TextBlock', text: '{{ change.headline }}' }] },
       }),
-    links: links
-      .optional()
-      .describe(
-        'Buttons below the card, up to 5: templates for their URLs, by label. One that yields nothing is left out; if one yields anything but an `https://` or `http://` URL, the change becomes a dead letter. Not together with `layout`.',
-      )
-      .meta({
-        example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' },
-      }),
+    links: links('Buttons below the card, not together with `layout`'),
     ...reach,
     messagesPerSecond: reach.messagesPerSecond
       .default(1)

@@ -20,8 +20,8 @@ export const template = z.string().superRefine((source, context) => {
 /** A table of templates by name, such as headers. */
 export const templates = z.record(z.string(), template);
 
-/** Links by label, for {@link compileLinks}. Those without a template are checked here, the others when they are rendered. */
-export const links = templates.superRefine((given, context) => {
+/** Links without a template are checked here, the others when they are rendered. */
+const linkTable = templates.superRefine((given, context) => {
   const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', message, path });
   const entries = Object.entries(given);
   if (entries.length > MAX_LINKS) refuse([], `must have at most ${MAX_LINKS} links: there are ${entries.length}`);
@@ -31,6 +31,16 @@ export const links = templates.superRefine((given, context) => {
     if (!isTemplate(source) && linkUrl(source.trim()) === undefined) refuse([label], `must be an ${LINK_URL}`);
   }
 });
+
+/** The option `links` of a sink, for {@link compileLinks}. @param what how it shows them: `Links below the message` */
+export function links(what: string) {
+  return linkTable
+    .optional()
+    .describe(
+      `${what}, up to ${MAX_LINKS}: templates for their URLs, by label. Begin each with a host of your own, and use \`url_encode\` for values. One that yields nothing is left out; if one yields anything but an \`https://\` or \`http://\` URL, the change becomes a dead letter.`,
+    )
+    .meta({ example: { Dashboard: 'https://grafana.example/d/ns?var-namespace={{ change.namespace | url_encode }}' } });
+}
 
 /** JSON of any nesting whose texts are Liquid templates: a table, a list, or one template. */
 export const layout = z
