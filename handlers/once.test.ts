@@ -195,6 +195,15 @@ describe('once: what it remembers', () => {
     assert.equal(await states(), 0);
   });
 
+  test('forgets each key at its end even if it is no longer configured', async (t) => {
+    const { chain, tell, states } = await start(t, BY_NAMESPACE);
+    await tell('shop/a', 'ops/a');
+    await chain.restart(0, [transform('last', (change) => change)]);
+    assert.equal(await states(), 2);
+    await chain.advance(4 * HOUR_MS);
+    assert.equal(await states(), 0);
+  });
+
   test("counts an earlier handler's timer in a branch like any other change", async (t) => {
     const told: Change[] = [];
     const reminding = grouping<number>('reminding', {

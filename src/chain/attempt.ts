@@ -66,11 +66,14 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
   const { change, timerOf } = delivery;
   const memory: Memory = { states: new Map(), wakeUps: [] };
   // The handler that asked for this wake-up is gone; passed on, it would reach the branches without any handler's doing.
-  if (timerOf !== undefined && !options.steps.some(({ id }) => id === timerOf))
+  if (timerOf !== undefined && !options.steps.some(({ id }) => id === timerOf)) {
+    // Nobody else would ever remove its state, and one that missed changes misleads the handler if it is configured again.
+    memory.states.set(timerOf, null);
     return {
       end: { kind: 'halted', by: timerOf, reason: 'set by a handler that is no longer configured' },
       writes: memory,
     };
+  }
   return runSteps(stepsOf(delivery, options.steps), change, { delivery, options, memory });
 }
 
