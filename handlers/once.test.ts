@@ -7,6 +7,7 @@ import { changeOf } from '../src/testing/change.ts';
 import { problemsOf } from '../src/testing/handler.ts';
 import { rehearse } from '../src/testing/rehearse.ts';
 import { boom, configured, grouping, recording, startTestChain, transform } from '../src/testing/test-chain.ts';
+import type { LastingNote } from './lasting/note.ts';
 import type { AlertNote } from './podAlerts/alert.ts';
 import once from './once.ts';
 
@@ -120,6 +121,13 @@ describe('once', () => {
       HALTED,
       'pass',
     ]);
+  });
+
+  test('passes and does not count the end of what has lasted', async () => {
+    const note = (status: LastingNote['status']) =>
+      withNote(changeOf({ after: pod('web') }), 'lasting', { status } as LastingNote);
+    const [lasts, over] = [note('lasts'), note('over')];
+    assert.deepEqual(await reasonsOf(BY_NAMESPACE, lasts, over, lasts, over), ['pass', 'pass', HALTED, 'pass']);
   });
 
   test('fails with the name of the option if the key cannot be rendered', async () => {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Change } from '../src/change.ts';
+import { endsReported } from '../src/change/ends-reported.ts';
 import { withNote } from '../src/change/lazy-change.ts';
 import { defineStateful, halt } from '../src/chain/handler.ts';
 import { durationFrom, durationMs, parkedDuration } from '../src/config/duration.ts';
 import { template } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';
-import { isResolvedAlert } from './podAlerts/resolved.ts';
 
 /** What is left of a longer key is its hash: the store keeps it with every change that waits. */
 const MAX_KEY_LENGTH = 255;
@@ -66,7 +66,7 @@ export default defineStateful<typeof options, KeyState>({
   name: 'once',
   summary: 'Passes the first change of each key within a time, and halts the others.',
   description: [
-    'For one message per problem: the changes that have the same `key` are counted together, whatever objects they are about. Put it after the handlers that choose what to report, and before the sinks: only what reaches it counts. A deletion counts like any other change; to count deletions separately, add `{{ change.action }}` to the key. The end of a `podAlerts` alert always passes and is not counted.',
+    'For one message per problem: the changes that have the same `key` are counted together, whatever objects they are about. Put it after the handlers that choose what to report, and before the sinks: only what reaches it counts. A deletion counts like any other change; to count deletions separately, add `{{ change.action }}` to the key. The end of a `podAlerts` alert, or of what [`lasting`](lasting.md) reported, always passes and is not counted.',
     'The next change that passes says how many were halted since the last one: messages show `3 more in the last 4h were not reported`, and templates read `change.notes.once.suppressed`, `.since` and `.durationMs`. If nothing follows, nothing is sent about those that were halted; `watchchain explain --change` and the metrics (`verdict="halt"`) show them.',
     'A change counts when the chain has finished with it: a retry does not count twice, and a dead letter does not count. Until then, other changes of its key wait. A restart forgets nothing. A key is forgotten when none of its changes has come for `within`.',
     'No other handler of the same chain can keep state: not `podAlerts`, and no second `once`. Put `once` into a [branch](../chains.md#branches) instead.',
@@ -103,7 +103,7 @@ export default defineStateful<typeof options, KeyState>({
           if (endsAt > now) wakeAt(change.key, endsAt);
           return { verdict: halt(`no change of this key for ${within}`), state: endsAt > now ? (state ?? null) : null };
         }
-        const isCounted = !isResolvedAlert(change) && keyOf(change) !== '';
+        const isCounted = !endsReported(change) && keyOf(change) !== '';
         if (!isCounted) return { verdict: change, state: state ?? null };
         const decision = decide(change, state, now, rule);
         wakeAt(change.key, endOf(decision.state, rule));

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { endsReported } from '../../src/change/ends-reported.ts';
 import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { WaitError } from '../../src/errors.ts';
 import { clusterQuestionsOf, conditionOf } from '../match/conditions.ts';
 import { tests } from '../match/options.ts';
-import { isResolvedAlert } from '../podAlerts/resolved.ts';
 import { quietEnd, windowOptions } from './window.ts';
 
 /** A held change asks again after this long: the configuration may have ended the quiet. */
@@ -16,7 +16,7 @@ const options = tests
       .enum(['hold', 'halt'])
       .default('hold')
       .describe(
-        '`"hold"`: changes are delivered when the quiet is over. `"halt"`: they are halted, except for the end of a `podAlerts` alert, which would otherwise stay open.',
+        '`"hold"`: changes are delivered when the quiet is over. `"halt"`: they are halted, except for the end of a `podAlerts` alert or, after `lasting`, of what that reported: it would otherwise stay open.',
       )
       .meta({ example: 'halt' }),
     on: tests.shape.action.describe('What happened, as `action` in `match`.').meta({ example: 'deleted' }),
@@ -67,7 +67,7 @@ export default defineTransform({
         const end = endOf(now);
         if (end === undefined || !(await condition(change, context)).holds) return change;
         const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
-        if (action === 'halt') return isResolvedAlert(change) ? change : halt(why);
+        if (action === 'halt') return endsReported(change) ? change : halt(why);
         throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
       },
     };

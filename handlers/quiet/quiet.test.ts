@@ -6,6 +6,7 @@ import { withNote } from '../../src/change/lazy-change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import type { LastingNote } from '../lasting/note.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';
 import quiet from './index.ts';
 import { quietEnd } from './window.ts';
@@ -60,6 +61,13 @@ describe('quiet', () => {
     assert.equal(await outcomeAt(until, mute, ofAlert('firing')), 'halt (quiet)');
     assert.equal(await outcomeAt(until, mute, ofAlert('resolved')), 'pass');
     assert.ok(quiet.type === 'transform' && quiet.holdsWakeUps);
+  });
+
+  test('passes the end of what has lasted where it halts the beginning', async () => {
+    const lasting = (status: string) => withNote(pod, 'lasting', { status } as LastingNote);
+    const mute = { action: 'halt', kind: '^Pod$' };
+    assert.equal(await outcomeAt(until, mute, lasting('lasts')), 'halt (quiet)');
+    assert.equal(await outcomeAt(until, mute, lasting('over')), 'pass');
   });
 
   test('applies only to changes that match all of its tests', async () => {
