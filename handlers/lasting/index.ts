@@ -1,6 +1,7 @@
 import type { Change, Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { defineStateful, halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
+import type { Clock } from '../../src/clock.ts';
 import { durationMs } from '../../src/config/duration.ts';
 import { durationInWords } from '../../src/duration-text.ts';
 import { isEvent } from '../../src/event.ts';
@@ -17,7 +18,7 @@ export default defineStateful<typeof options, Wait>({
     'It takes the tests of [`match`](match.md) that describe a state. A change after which the object meets all of them begins a wait, and halts. If the object still meets them after `for`, one change reports it: `before` is the object before the wait, `after` is the object now, and `by` is who began it. What ends earlier is not reported, and neither are further changes while it lasts. The change that ends it is reported, too, unless `resolved` is `false`. A deletion is such an end.',
     'Messages say `for 5m now` or `over after 12m`. Later handlers and [templates](../templates.md) find this in `change.notes.lasting`: `status` is `lasts` or `over`, `since` a time, `durationMs` a number.',
     'Put it before `diff`, because `diff` halts changes that it does not show, such as those of the status. If `field` tests something that an earlier `diff` leaves out, the configuration is refused. A `diff` after it needs `status = true` or `only` to show the status. A `match` may come first, to select by what does not change, such as kinds and namespaces. Do not test the state in that `match`: it would halt the change that ends the state.',
-    'The time counts from when the change was seen, and goes on while the service is stopped. If it ran out meanwhile, the handler waits another 10 seconds after the start, to see what has happened. An object that is in the state at the first start begins its wait with its next change, or at once with [`existing = "added"`](../configuration.md). If you change `for`, the new time applies to a wait from the next change of its object on, or when the old time is up. A change that `quiet` halts is not seen here; one that it holds is seen later.',
+    'The time counts from when the change was seen, and goes on while the service is stopped. If it runs out meanwhile, or soon after the start, the handler waits another 10 seconds, to see what has happened. An object that is in the state at the first start begins its wait with its next change, or at once with [`existing = "added"`](../configuration.md). If you change `for`, the new time applies to a wait from the next change of its object on, or when the old time is up. A change that `quiet` halts is not seen here; one that it holds is seen later.',
     'Kubernetes Events halt: an Event is not a state.',
   ].join('\n\n'),
   options,
@@ -47,8 +48,8 @@ export default defineStateful<typeof options, Wait>({
       toml: '[[handler]]\nname = "lasting"\nkind = "^Node$"\nfield."spec.unschedulable" = "^true$"\nfor = "1d"\n',
     },
   ],
-  create(given) {
-    const handler = new Lasting(given);
+  create(given, { clock }) {
+    const handler = new Lasting(given, clock);
     return { handle: (change, context) => handler.handle(change, context) };
   },
 });
@@ -63,11 +64,15 @@ class Lasting {
   readonly #condition: Condition;
   readonly #forMs: number;
   readonly #resolved: boolean;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
 
-  constructor({ for: lasts, resolved, absentIsEmpty, ...tests }: Options) {
+  constructor({ for: lasts, resolved, absentIsEmpty, ...tests }: Options, clock: Clock) {
     this.#condition = conditionOf(tests, absentIsEmpty);
     this.#forMs = durationMs(lasts);
     this.#resolved = resolved;
+    this.#clock = clock;
+    this.#startedAt = clock.steady();
   }
 
   async handle(change: Change, context: Context): Promise<Decision> {
@@ -81,9 +86,15 @@ class Lasting {
   async #wait(change: Change, why: string, context: Context): Promise<Decision> {
     const { state, now } = context;
     if (state === undefined || state.told === 'perhaps' || !(await this.#continues(state, change, context)))
-      return waiting(begin(change, Math.min(change.observedAt, now), this.#forMs), why, change, context);
+      return waiting(begin(change, this.#seenAt(change, now), this.#forMs), why, change, context);
     if (state.told === 'surely') return { verdict: halt(`already reported: ${why}`), state };
     return waiting(goOn(state, change, now, this.#forMs), why, change, context);
+  }
+
+  /** By the clock of wake-ups: the one that stamps changes may have been set back, which must not make the wait shorter. */
+  #seenAt({ observedAt }: Change, now: number): number {
+    const setBackMs = Math.max(0, this.#clock.steady() - this.#clock.now());
+    return Math.min(observedAt + setBackMs, now);
   }
 
   /** An end that did not come here, because an earlier handler halted it, shows as a change that meets the tests only now. */
@@ -112,7 +123,8 @@ class Lasting {
     const { state, now, evidence } = context;
     if (state === undefined || state.told !== undefined)
       return { verdict: halt('nothing waits any more'), state: state ?? null };
-    const longer = extended(state, timer.observedAt, now, this.#forMs);
+    const times = { woken: timer.observedAt, now, forMs: this.#forMs, startedAt: this.#startedAt };
+    const longer = extended(state, times);
     if (longer !== undefined) return waiting(longer, 'it is not certain yet that it lasts', timer, context);
     const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
     const current = held?.metadata.uid === state.uid ? held : undefined;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
-import { boom, recording, transform } from '../../src/testing/test-chain.ts';
+import { halt, type HandlerDefinition } from '../../src/chain/handler.ts';
+import { boom, recording, startTestChain, transform } from '../../src/testing/test-chain.ts';
 import { accept, failing, KEY, MINUTE, pass, reasons, start, told } from '../../src/testing/test-lasting.ts';
 
 describe('lasting, when something fails', () => {
@@ -50,6 +51,47 @@ describe('lasting, when something fails', () => {
     assert.deepEqual(told(seen), []);
     await pass(chain, 1);
     assert.deepEqual(told(seen), ['updated, 1 -> 3, for 1h now']);
+  });
+  test('after a short stop, first sees what has happened meanwhile', async (t) => {
+    const { chain, seen } = await start(t);
+    await accept(chain, 2);
+    await pass(chain, 4);
+    await chain.clock.advance(MINUTE - 1_000);
+    await chain.restart();
+    await chain.advance(1_000);
+    await accept(chain, 1);
+    await pass(chain, 10);
+    assert.deepEqual(told(seen), []);
+    assert.match(reasons(chain).at(-1) ?? '', /^over after 5m/);
+  });
+
+  test('reports although every wake-up is late, as too much waits in the chain', async (t) => {
+    let turn = Promise.withResolvers<void>();
+    const busy = transform('busy', (change) => (change.key === KEY ? change : turn.promise.then(() => halt('other'))));
+    const chain = await startTestChain(t, {
+      handlers: [{ ...busy, deadlineMs: () => 60 * MINUTE } as HandlerDefinition, failing()],
+      concurrency: 1,
+    });
+    await accept(chain, 2);
+    for (const _ of [1, 2]) {
+      await chain.accept(...Array.from({ length: 100 }, (_, n) => `shop/other-${n}`));
+      await chain.clock.advance(10 * MINUTE);
+      turn.resolve();
+      await chain.runner.idle();
+      turn = Promise.withResolvers();
+    }
+    const { completed } = (await chain.store.balances())[0] ?? assert.fail();
+    assert.deepEqual([completed, reasons(chain).filter((reason) => reason.includes('not certain')).length], [1, 1]);
+  });
+
+  test('waits for the whole time after the clock was set back', async (t) => {
+    const { chain, seen } = await start(t);
+    chain.clock.set(-60 * MINUTE);
+    await accept(chain, 2);
+    await pass(chain, 4);
+    assert.deepEqual(told(seen), []);
+    await pass(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 5m now']);
   });
 
   test('applies a longer time to a wait under way', async (t) => {

@@ -29,13 +29,24 @@ export function goOn(wait: Wait, change: { readonly id: number }, now: number, f
   return { ...wait, last: change.id, due: Math.min(wait.due, Math.max(wait.since + forMs, now + CATCH_UP_MS)) };
 }
 
+interface Waking {
+  /** When the wake-up came, which a retry does not change. */
+  readonly woken: number;
+  readonly now: number;
+  readonly forMs: number;
+  readonly startedAt: number;
+}
+
 /**
- * The wait with another wake-up, or undefined if it is over: the configuration may have made `forMs` longer; and a late wake-up
- * means that the service was stopped, so what happened meanwhile may still have to be seen.
- * @param woken when the wake-up came, which a retry does not change
+ * The wait with another wake-up, or undefined if it is over: the configuration may have made `forMs` longer; and what happened
+ * while the service was stopped or suspended may still have to be seen.
  */
-export function extended(wait: Wait, woken: number, now: number, forMs: number): Wait | undefined {
+export function extended(wait: Wait, { woken, now, forMs, startedAt }: Waking): Wait | undefined {
   const due = wait.since + forMs;
   if (due > woken) return { ...wait, due };
-  return woken - wait.due > CATCH_UP_MS ? { ...wait, due: now + CATCH_UP_MS } : undefined;
+  // A wake-up from before the start is a retry.
+  const isResumed = wait.since < startedAt && woken >= startedAt && woken - startedAt < CATCH_UP_MS;
+  // Only once: if too much waits in the chain, every wake-up is late.
+  const isLate = woken - wait.due > CATCH_UP_MS && wait.due <= due;
+  return isResumed || isLate ? { ...wait, due: now + CATCH_UP_MS } : undefined;
 }
