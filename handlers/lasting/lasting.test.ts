@@ -248,15 +248,20 @@ describe('lasting: options', () => {
       diff: '[[handler]]\nname = "diff"\n',
       lasting:
         '[[handler]]\nname = "lasting"\nfield."status.phase" = "^Pending$"\nfield."spec.size" = "1"\nfor = "5m"\n',
+      conditional:
+        '[[handler]]\nname = "lasting"\nwhen = "{{ change.after.status.replicas > change.after.spec.size }}"\nfor = "5m"\n',
     };
     const load = async (...order: (keyof typeof handlers)[]) => {
       const text = ['[[resource]]\nkind = "pvc"\n', ...order.map((name) => handlers[name])].join('');
       await loadConfig(await workdir.write('config.toml', text), { env: {}, loadHandler });
     };
     await load('lasting', 'diff');
-    await assert.rejects(
-      load('diff', 'lasting'),
-      /"lasting" would never do anything: it needs changes of status, which "diff" \(.*\) halts first: put it before/,
-    );
+    await load('conditional', 'diff');
+    for (const after of ['lasting', 'conditional'] as const) {
+      await assert.rejects(
+        load('diff', after),
+        /"lasting" would never do anything: it needs changes of status, which "diff" \(.*\) halts first: put it before/,
+      );
+    }
   });
 });

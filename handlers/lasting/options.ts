@@ -48,6 +48,7 @@ export const options = stateTests
 export type Options = z.output<typeof options>;
 
 /** The field roots that the tests read: `status`. */
-export function rootsOf({ field = {} }: Pick<Options, 'field'>): readonly string[] {
-  return [...new Set(Object.keys(field).flatMap((path) => parsePath(path).slice(0, 1)))];
+export function rootsOf({ field = {}, when = '' }: Pick<Options, 'field' | 'when'>): readonly string[] {
+  const inConditions = [...when.matchAll(/\bchange\.(?:after|object)\.(\w+)/g)].flatMap(([, root = '']) => root);
+  return [...new Set([...Object.keys(field).flatMap((path) => parsePath(path).slice(0, 1)), ...inConditions])];
 }
