@@ -34,9 +34,16 @@ export function otherwiseStep(chain: string, siblings: readonly Sibling[], at: s
       });
       return {
         async handle(change, context) {
+          const failures: unknown[] = [];
           for (const { name, instances } of compiled) {
-            if (await passes(change, context, instances)) return halt(`branch "${name}" takes it`);
+            try {
+              if (await passes(change, context, instances)) return halt(`branch "${name}" takes it`);
+            } catch (failure) {
+              failures.push(failure);
+            }
           }
+          // Only what no other branch takes has to know: a template that fails must not fail the changes of all the others.
+          if (failures.length > 0) throw failures[0];
           return change;
         },
       };

@@ -109,4 +109,31 @@ describe('branches of a configuration', () => {
     const keys = new Set(running.entries().map(({ key }) => key));
     assert.deepEqual(keys, new Set(['default/api', 'default/old', 'default/web', 'shop/cart']));
   });
+
+  test('with otherwise, a condition that fails stops only what no other branch takes', async () => {
+    const endless = '{% for n in (1..1000) %}{% for m in (1..1000) %}{% endfor %}{% endfor %}';
+    const branch = (name: string, test: string) =>
+      `[[branch]]\nname = "${name}"\n[[branch.handler]]\nname = "match"\n${test}\n[[branch.handler]]\nname = "log"\n`;
+    await using world = await World.start();
+    const text = [
+      'retry = { retries = 0 }\n[[resource]]\nkind = "configmap"\n',
+      branch('failing', `when = "${endless}"`),
+      branch('web', 'objectName = "^web$"'),
+      '[[branch]]\nname = "the rest"\notherwise = true\n[[branch.handler]]\nname = "log"\n',
+    ].join('');
+    await using running = await world.run({ config: text });
+    for (const name of ['web', 'api'])
+      world.server.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop' } });
+    const balances = () => running.app.store.balances();
+    const hasEnded = ({ accepted, pending }: { readonly accepted: number; readonly pending: number }) =>
+      accepted === 2 && pending === 0;
+    await until('all have ended', async () => (await balances()).filter(hasEnded).length === 4);
+    const ends = (await balances()).map(({ chain, completed, halted, dead }) => [chain, { completed, halted, dead }]);
+    assert.deepEqual(Object.fromEntries(ends), {
+      default: { completed: 2, halted: 0, dead: 0 },
+      'default/failing': { completed: 0, halted: 0, dead: 2 },
+      'default/web': { completed: 1, halted: 1, dead: 0 },
+      'default/the rest': { completed: 0, halted: 1, dead: 1 },
+    });
+  });
 });
