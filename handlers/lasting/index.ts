@@ -120,7 +120,7 @@ class Lasting {
 
   /** Reports the object if the baseline, too, says that it still meets the tests. */
   async #wake(timer: Change, context: Context): Promise<Decision> {
-    const { state, now, evidence } = context;
+    const { state, now, evidence, mayBeDelivered } = context;
     if (state === undefined || state.told !== undefined)
       return { verdict: halt('nothing waits any more'), state: state ?? null };
     const times = { woken: timer.observedAt, now, forMs: this.#forMs, startedAt: this.#startedAt };
@@ -129,7 +129,8 @@ class Lasting {
     const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
     const current = held?.metadata.uid === state.uid ? held : undefined;
     const { holds, why } = await this.#judge(timer, current, context);
-    if (current === undefined || !holds) return { verdict: halt(`over: ${why}`), state: { ...state, told: 'perhaps' } };
+    if (current === undefined || !holds)
+      return { verdict: halt(`over: ${why}`), state: mayBeDelivered ? { ...state, told: 'perhaps' } : null };
     return { verdict: await this.#report(timer, state, current, context), state: { ...state, told: 'surely' } };
   }
 

@@ -180,6 +180,15 @@ describe('lasting', () => {
     assert.deepEqual(told(seen), ['updated, 1 -> 2, for 5m now']);
   });
 
+  test('reports neither the beginning nor the end of what is over before it could be sent', async (t) => {
+    const { chain, seen } = await start(t, quietBetween('00:03', '00:29'), failing());
+    await accept(chain, 2);
+    await pass(chain, 10);
+    await accept(chain, 1);
+    await pass(chain, 20);
+    assert.deepEqual(told(seen), []);
+  });
+
   test('begins anew for a new object of the same name', async () => {
     const claim = (uid: string) => ({
       kind: 'PersistentVolumeClaim',

@@ -67,6 +67,8 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   readonly now: number;
   /** Whether it asked for this `timer` itself; in a branch, that of an earlier handler is a change like any other. */
   readonly isWakeUp: boolean;
+  /** Whether a receiver may know of this change already: a sink has delivered it, an attempt failed, or the process died meanwhile. */
+  readonly mayBeDelivered: boolean;
   /**
    * Asks to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable,
    * committed with the state. A group has a single wake-up: the last request replaces any other, and determines the `key`.

@@ -170,7 +170,8 @@ function statefulCaller(
         wakeUps.set(key, time);
         groups.set(key, group);
       };
-      const more = { state: states.get(group), now: environment.clock.steady(), isWakeUp, wakeAt };
+      const now = environment.clock.steady();
+      const more = { state: states.get(group), now, isWakeUp, mayBeDelivered: false, wakeAt };
       const { verdict, state } = checkedDecision(await stateful.handle(change, { ...context, ...more }));
       if (state === null) states.delete(group);
       else states.set(group, state);

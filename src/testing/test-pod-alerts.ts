@@ -80,7 +80,8 @@ export class Rig {
       else this.#timers.set(group, { at, key });
     };
     const isWakeUp = change.action === 'timer';
-    const context = { ...this.#context(), state: this.states.get(group), now: this.now, isWakeUp, wakeAt };
+    const more = { state: this.states.get(group), now: this.now, isWakeUp, mayBeDelivered: false, wakeAt };
+    const context = { ...this.#context(), ...more };
     const { verdict, state } = await this.#instance.handle(change, context);
     // Like the store: what is not JSON is lost.
     if (state === null) this.states.delete(group);
