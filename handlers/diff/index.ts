@@ -23,7 +23,7 @@ absent. managedFields never reach a handler; the diff names the managers they li
 \`namespaceSelector\` differs from none. An object that is being deleted shows as terminating.
 
 Halts with \`no difference\` when nothing is left, so that later handlers see only real changes, and with the name of the
-annotation when the object has opted out.`,
+annotation when the object has opted out. What [\`lasting\`](lasting.md) reports passes even if nothing is left.`,
   gate: true,
   options,
   examples: [
@@ -60,7 +60,8 @@ ignore = ["**.labels[\\"helm.sh/chart\\"]", "**.labels[\\"app.kubernetes.io/vers
         if (counted === undefined)
           return halt(`the object has opted out by its annotation ${options.optOutAnnotation}`);
         const fields = diffFields(before, after, counted);
-        if (fields.length === 0) return halt('no difference');
+        // What `lasting` reports is news whatever differs.
+        if (fields.length === 0) return change.notes.lasting === undefined ? halt('no difference') : change;
         return withNote(change, 'diff', createNote(fields, { before, after, rules: counted, by: change.by }));
       },
     };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { documentOf } from '../../src/change/change-document.ts';
-import { halt } from '../../src/chain/handler.ts';
+import { halt, type HandlerDefinition } from '../../src/chain/handler.ts';
 import { loadHandler } from '../../src/chain/load.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { changeOf } from '../../src/testing/change.ts';
@@ -21,6 +21,7 @@ import {
   told,
 } from '../../src/testing/test-lasting.ts';
 import { Workdir } from '../../test/e2e/program.ts';
+import diff from '../diff/index.ts';
 import { changeEntry } from '../log/entry.ts';
 import lasting from './index.ts';
 
@@ -169,6 +170,17 @@ describe('lasting', () => {
     await pass(chain, 65);
     await accept(chain, 1);
     assert.deepEqual(told(seen), ['updated, - -> 3, for 1h now', 'updated, 3 -> 4, over after 1h']);
+  });
+
+  test('passes a diff after it that shows none of the fields', async (t) => {
+    assert.ok(diff.type === 'transform');
+    const parsed = diff.options.parse({ only: ['status'] });
+    const blind: HandlerDefinition = { ...diff, create: (_, environment) => diff.create(parsed, environment) };
+    const { chain, seen } = await start(t, failing(), blind);
+    await accept(chain, 2);
+    await pass(chain, 5);
+    await accept(chain, 1);
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 5m now', 'updated, 3 -> 4, over after 5m']);
   });
 
   test('is held back by a quiet time, once', async (t) => {
