@@ -153,11 +153,12 @@ function notReadyPod(pod: Manifest, { notReadyMs }: ClassifyOptions): readonly P
   if (notReadyMs === 0) return [];
   // Names the containers, or the readiness gates.
   const said = messagePart(conditionOf(pod, 'Ready')?.message);
-  return unreadyOf(pod).map(({ container, since }) => ({
+  return unreadyOf(pod).map(({ container, since, expectedAt }) => ({
     ...(container === undefined ? { container: '' } : failureOf(container)),
     reason: NOT_READY,
     level: 'Warning',
-    due: since + notReadyMs,
+    since,
+    due: expectedAt + notReadyMs,
     ...said,
   }));
 }

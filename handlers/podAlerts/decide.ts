@@ -1,4 +1,5 @@
 /** Decides whether to alert about a workload, and when to look again. Pure: time is passed in. */
+import { NOT_READY } from './classify.ts';
 import { failingKindOf } from './failing-kind.ts';
 import type { Level, Problem } from './problem.ts';
 import type { RestartRule } from './restarts.ts';
@@ -71,7 +72,9 @@ export function markReported(state: GroupState, step: Step, now: number): GroupS
 /** When to look again without a change; undefined if there is nothing left to wait for. */
 export function nextWakeAt(state: GroupState, now: number, rules: Rules): number | undefined {
   const { recoveredAt, toldAt } = state.alert ?? {};
-  const endsAt = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
+  const heldUntil = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
+  // After that, it waits for a pod: see isAwaited.
+  const endsAt = heldUntil > now ? heldUntil : Infinity;
   const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
   // A reminder that is already due is held back by a mute, which itself says when to ask again.
   const alertAt = Math.min(endsAt, recoveredAt === undefined && remindAt > now ? remindAt : Infinity);
@@ -89,8 +92,23 @@ function decideRecovery(state: GroupState, { now, observedAt }: Times, rules: Ru
   // An alert that was never sent is not resolved either.
   if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
   const recovered = { endedAt: observedAt, recoveredAt: now, ...alert };
-  const isOver = now >= recovered.recoveredAt + holdDownMs(state, rules);
-  return { step: isOver ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
+  const heldUntil = recovered.recoveredAt + holdDownMs(state, rules);
+  if (isAwaited(state, recovered, heldUntil, now)) {
+    const { endedAt: _, ...awaited } = recovered;
+    return { step: 'quiet', alert: awaited, state: { ...rest, alert: awaited } };
+  }
+  return { step: now >= heldUntil ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
+}
+
+/**
+ * Whether a pod may still prove that an alert about readiness is not over: one that flaps, or of the next rollout. Only pods that
+ * began to start before the hold-down ended, as in a large workload some pod is always starting.
+ */
+function isAwaited({ pods }: GroupState, { lead }: AlertState, until: number, now: number): boolean {
+  if (lead.reason !== NOT_READY) return false;
+  return Object.values(pods).some(({ problems }) =>
+    problems.some((problem) => problem.since <= until && !isDue(problem, now)),
+  );
 }
 
 interface Worst {

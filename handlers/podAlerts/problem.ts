@@ -17,6 +17,8 @@ export type Problem = {
   readonly signal?: number;
   readonly image?: string | undefined;
   readonly init?: true;
+  /** When it began, milliseconds since the epoch. Absent if its object does not say so: then it began when it was first seen. */
+  readonly since?: number;
   /** It counts as a problem from this time on, milliseconds since the epoch. */
   readonly due?: number;
   /** Its pod has stopped for good: another one takes its place. */

@@ -79,6 +79,58 @@ describe('a pod that runs without being ready', () => {
     assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
   });
 
+  test('and flaps is one alert, until it stays ready', async () => {
+    const rig = new Rig({ holdDown: '30s', remindAfter: '0s' });
+    await rig.apply(unready());
+    await rig.advance(15 * MINUTE);
+    for (const minutes of [15, 31, 47]) {
+      await rig.apply(podOf());
+      await rig.advance(20_000);
+      await rig.apply(unready({ conditions: [notReady(new Date(START + minutes * MINUTE + 20_000).toISOString())] }));
+      await rig.advance(16 * MINUTE - 20_000);
+    }
+    assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+    await rig.apply(podOf());
+    await rig.advance(30_000);
+    assert.equal(rig.alerts[0]?.durationMs, 63 * MINUTE);
+    assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
+  });
+
+  test('is not over because a rollout replaces it by another that is not ready either', async () => {
+    for (const [ready, minutes, told] of [
+      [false, 20, []],
+      [true, 3, ['over NotReady']],
+    ] as const) {
+      const rig = new Rig();
+      const next = { name: 'web-7f9c6b5d4-y', metadata: { creationTimestamp: after(16) } };
+      await rig.apply(unready());
+      await rig.advance(16 * MINUTE);
+      assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+      await rig.apply(podOf({ ...next, phase: 'Pending', containers: [], ready: false }));
+      await rig.delete(unready());
+      await rig.advance(MINUTE);
+      await rig.apply(unready({ ...next, conditions: [notReady(after(16))] }));
+      await rig.advance(2 * MINUTE);
+      if (ready) await rig.apply(podOf(next));
+      await rig.advance((minutes - 3) * MINUTE);
+      assert.deepEqual(rig.takeAlerts(), told);
+    }
+  });
+
+  test('is over although pods of its workload start all the time', async () => {
+    const rig = new Rig();
+    await rig.apply(unready());
+    await rig.advance(15 * MINUTE);
+    await rig.apply(podOf());
+    for (let n = 1; n < 6; n++) {
+      const next = { name: `web-5d4f8c7b9-${n}` };
+      await rig.apply(unready({ ...next, conditions: [notReady(new Date(rig.now).toISOString())] }));
+      if (n > 1) await rig.apply(podOf({ name: `web-5d4f8c7b9-${n - 1}` }));
+      await rig.advance(20_000);
+    }
+    assert.deepEqual(rig.takeAlerts(), ['new NotReady', 'over NotReady']);
+  });
+
   test('quotes what its readiness probe said last, and the log of the container that runs', async () => {
     const line = (reason: string, message: string) => ({
       time: timeAt(1),
@@ -156,6 +208,7 @@ describe('an Event of a readiness probe that fails', () => {
     await rig.advance(HOUR);
     await rig.apply(event);
     assert.equal(rig.passed[0]?.key, 'shop/web-5d4f8c7b9-x');
+    assert.equal(rig.alerts[0]?.durationMs, HOUR, 'since the pod is not ready');
     await rig.apply({ ...event, count: 65 });
     assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
   });
@@ -189,11 +242,34 @@ describe('the time that a pod has to become ready', () => {
     state: { running: { startedAt: timeAt(minutes) } },
   });
   const startupProbe = { periodSeconds: 30, failureThreshold: 40 };
+  const probed = { containers: [{ name: 'web', startupProbe }] };
+  const condition = (type: string, status: string, minutes: number) => ({
+    type,
+    status,
+    lastTransitionTime: after(minutes),
+  });
 
   for (const [what, minutes, parts] of [
     ['begins when its container has started', 27, { containers: [startedAt(12)] }],
     ['does not begin anew with a restart', 15, { containers: [{ ...startedAt(12), restartCount: 1 }] }],
-    ['is longer by what its startup probe allows', 35, { spec: { containers: [{ name: 'web', startupProbe }] } }],
+    ['is longer by what its startup probe allows', 35, { spec: probed }],
+    ['is so after a restart, too', 35, { spec: probed, containers: [{ ...startedAt(12), restartCount: 1 }] }],
+    [
+      'begins when its init containers are done, even if it restarted since',
+      23,
+      {
+        containers: [{ ...startedAt(12), restartCount: 1 }],
+        conditions: [notReady(after(0)), condition('Initialized', 'True', 8)],
+      },
+    ],
+    [
+      'begins anew when its node is back, which marked it as not ready long before',
+      55,
+      {
+        containers: [{ ...startedAt(40), restartCount: 1 }],
+        conditions: [notReady(after(0)), condition('ContainersReady', 'False', 40)],
+      },
+    ],
   ] as const)
     test(what, async () => {
       const rig = new Rig();

@@ -186,6 +186,7 @@ function isSame(one: Problem, other: Problem): boolean {
 }
 
 function startOf(problem: Problem, known: PodState | undefined, now: number): number {
+  if (problem.since !== undefined) return Math.min(problem.since, now);
   return known?.problems.find((old) => isSame(problem, old) && (isDue(old, now) || !isDue(problem, now)))?.since ?? now;
 }
 

@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AlertNote } from '../../handlers/podAlerts/alert.ts';
+import type { Manifest } from '../../src/change.ts';
 import { startReceiver, type CapturedReceiver } from '../../src/testing/receiver.ts';
 import { startProgram } from '../e2e/main-job.ts';
 import { Workdir } from '../e2e/program.ts';
-import { startControlPlane } from './control-plane.ts';
+import { startControlPlane, type ControlPlane } from './control-plane.ts';
 
-const config = (url: string, kinds: readonly string[]) => `
+const config = (url: string, kinds: readonly string[], options = 'holdDown = "10s"') => `
 ${kinds.map((kind) => `[[resource]]\nkind = "${kind}"\n`).join('')}
 [[handler]]
 name = "podAlerts"
-holdDown = "10s"
+${options}
 [[handler]]
 name = "webhook"
 url = "${url}"
@@ -70,6 +71,51 @@ test('failing containers raise one alert, with the last change and its manager, 
   assert.deepEqual([resolved?.status, resolved?.fingerprint], ['resolved', firing?.fingerprint]);
   assert.ok((resolved?.durationMs ?? 0) > 0);
   assert.deepEqual(more, [], 'its pods that failed meanwhile belong to the first alert');
+  assert.equal((await program.stop()).code, 0);
+});
+
+/** Writes what a kubelet would after its readiness probe: kwok has none, and leaves a pod that runs as it is. */
+async function setReady(plane: ControlPlane, isReady: boolean): Promise<void> {
+  const [pod] = (JSON.parse(await plane.kubectl('get', 'pods', '-l', 'app=web', '-o', 'json')) as PodList).items;
+  assert.ok(pod);
+  const lastTransitionTime = new Date().toISOString();
+  const reason = isReady ? {} : { reason: 'ContainersNotReady', message: 'containers with unready status: [web]' };
+  const status = {
+    containerStatuses: pod.status.containerStatuses.map((container) => ({ ...container, ready: isReady })),
+    conditions: ['ContainersReady', 'Ready'].map((type) => {
+      return { type, status: isReady ? 'True' : 'False', lastTransitionTime, ...reason };
+    }),
+  };
+  await plane.kubectl('patch', 'pod', pod.metadata.name, '--subresource=status', '-p', JSON.stringify({ status }));
+}
+
+interface PodList {
+  readonly items: readonly (Manifest & { readonly status: { readonly containerStatuses: readonly object[] } })[];
+}
+
+test('a pod that runs without being ready is a warning after notReadyFor, until it is ready', async () => {
+  await using plane = await startControlPlane({ pods: 'kwok' });
+  await using workdir = await Workdir.make();
+  await using receiver = await startReceiver();
+  await plane.apply([deployment(false)]);
+  await plane.kubectl('rollout', 'status', 'deployment', 'web', '--timeout=60s');
+  await workdir.write('config.toml', config(receiver.url, ['pod', 'event'], 'notReadyFor = "2s"\nholdDown = "1s"'));
+  await using program = startProgram(workdir, await plane.access());
+  await program.ready();
+
+  await setReady(plane, false);
+  await receiver.waitFor(1);
+  const [firing] = told(receiver);
+  assert.deepEqual(
+    [firing?.level, firing?.reason, firing?.owner.name, firing?.container, firing?.message],
+    ['Warning', 'NotReady', 'web', 'web', 'containers with unready status: [web]'],
+  );
+  assert.ok((firing?.durationMs ?? 0) >= 2_000);
+
+  await setReady(plane, true);
+  await receiver.waitFor(2);
+  const [, resolved] = told(receiver);
+  assert.deepEqual([resolved?.status, resolved?.fingerprint], ['resolved', firing?.fingerprint]);
   assert.equal((await program.stop()).code, 0);
 });
 
