@@ -19,6 +19,19 @@ test('scrubberOf() recognizes a header as escaped in JSON or in a query', () => 
     String.raw`Bearer to/ken\"SECRET`,
     String.raw`Bearer to\/ken\"SECRET`,
     'Bearer%20to%2Fken%22SECRET',
+    'Bearer%20to%2fken%22SECRET',
+    'Bearer+to%2Fken%22SECRET',
+    'Bearer to/ken&quot;SECRET',
   ])
     assert.equal(scrub(`who is ${said}?`), 'who is ***?');
+});
+
+test('scrubberOf() recognizes a value from the cluster that JSON or a page escapes', () => {
+  const scrub = scrubberOf(new URL('https://h.example/'), ["<it's> \u{1f525} & \u0441"]);
+  for (const said of [
+    String.raw`<it's> \ud83d\udd25 & \u0441`,
+    "\\u003cit's\\u003e \u{1f525} \\u0026 \u0441",
+    '&lt;it&#39;s&gt; \u{1f525} &amp; \u0441',
+  ])
+    assert.equal(scrub(`no ${said}!`), 'no ***!');
 });

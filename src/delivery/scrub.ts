@@ -1,5 +1,6 @@
 /** Keeps a receiver's URL out of all messages: a webhook's path is its password. */
 import { codeOf, toError } from '../errors.ts';
+import { escapeOf } from '../log.ts';
 
 /** Shorter pieces are words in the path (`api`, `v1`), not secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;
@@ -39,11 +40,31 @@ export function secretsOf(header: string): readonly string[] {
   return [value, ...value.split(/\s+/)];
 }
 
-/** The ways in which an echo may write it: in JSON, where some escape each slash, or percent-encoded. */
+/** The ways in which an echo may write it: in JSON, in a URL, in a form, or in a page. */
 function encodingsOf(piece: string): readonly string[] {
   const inJson = JSON.stringify(piece).slice(1, -1);
-  return [piece, inJson, inJson.replaceAll('/', '\\/'), encodeURIComponent(piece.toWellFormed())];
+  const inUrl = encodeURIComponent(piece.toWellFormed());
+  return [
+    piece,
+    inJson,
+    // Some escape each slash, some all that is not ASCII, and Go what HTML would interpret.
+    inJson.replaceAll('/', '\\/'),
+    inJson.replace(/[^ -~]/g, escapeOf),
+    inJson.replace(/[&<>]/g, escapeOf),
+    inUrl,
+    inUrl.replace(/%[\dA-F]{2}/g, (byte) => byte.toLowerCase()),
+    inUrl.replaceAll('%20', '+'),
+    piece.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character),
+  ];
 }
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 /** An error that is safe as a cause: name, code and scrubbed message of the original, and no other properties. */
 export function scrubbedCause(error: Error, scrub: (text: string) => string): Error {
