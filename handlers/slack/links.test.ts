@@ -88,6 +88,14 @@ describe('slack: links', () => {
     assert.equal(attachments?.[0]?.fields?.[0]?.value, '<https://logs.example/|Logs>');
   });
 
+  test('that are as long as they may be fit into a field', async (t) => {
+    const url = `https://logs.example/?${'&'.repeat(50)}${'x'.repeat(1_428)}`;
+    const { attachments } = await messageOf(t, { links: { ['&'.repeat(20) + 'L'.repeat(40)]: url } }, '');
+    const { value = '' } = attachments?.[0]?.fields?.[0] ?? {};
+    assert.match(value, /L>$/);
+    assert.ok(value.length <= 2_000, `${value.length} characters`);
+  });
+
   test('that do not fit into one field have a field each', async (t) => {
     const long = `https://logs.example/${'x'.repeat(1_400)}`;
     const { attachments } = await messageOf(t, { links: { A: long, B: long } }, '');
@@ -117,13 +125,14 @@ describe('slack: links', () => {
     ['no scheme', 'logs.example/x'],
     ['no host', 'https://'],
     ['1,501 characters', `https://logs.example/${'x'.repeat(1_480)}`],
+    ['51 "&", which Slack counts as five each', `https://logs.example/?${'&'.repeat(51)}`],
   ] as const) {
     test(`a template that yields a URL with ${what} is terminal, and nothing is sent`, async (t) => {
       const { server, sink } = await connected(t, { links: { 'My logs': NOTE } });
       await assert.rejects(async () => sink.deliver(noted(note), testContext()), {
         code: 'TERMINAL',
         message:
-          'The template of links.My logs yields no https:// or http:// URL of at most 1,500 characters: let it yield nothing to leave the link out',
+          'The template of links.My logs yields no https:// or http:// URL of at most 1,500 characters, with at most 50 "&": let it yield nothing to leave the link out',
       });
       assert.deepEqual(server.requests, []);
     });
@@ -131,9 +140,13 @@ describe('slack: links', () => {
 
   const webhookURL = 'https://hooks.example/x';
   for (const [links, problem] of [
-    [{ Logs: 'logs.example' }, /^links\.Logs: must be an https:\/\/ or http:\/\/ URL of at most 1,500 characters$/],
+    [
+      { Logs: 'logs.example' },
+      /^links\.Logs: must be an https:\/\/ or http:\/\/ URL of at most 1,500 characters, with at most 50 "&"$/,
+    ],
     [{ Logs: '{{ chagne.name }}' }, /^links\.Logs: must be a Liquid template: unknown name "chagne"/],
-    [{ ' ': 'https://x' }, /^links\. : must have a label of 1 to 60 characters$/],
+    [{ ' ': 'https://x' }, /^links\. : must have a label of 1 to 60 characters on one line$/],
+    [{ 'a\nb': 'https://x' }, /^links\.a\nb: must have a label of 1 to 60 characters on one line$/],
     [
       Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`L${n}`, 'https://x'])),
       /^links: must have at most 5 links: there are 6$/,

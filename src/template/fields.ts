@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { toError } from '../errors.ts';
+import { printable } from '../log.ts';
 import { problemsOfLayout } from './layout.ts';
 import { LINK_URL, linkUrl, MAX_LABEL_LENGTH, MAX_LINKS } from './links.ts';
 import { compileTemplate, isTemplate } from './template.ts';
@@ -26,8 +27,8 @@ const linkTable = templates.superRefine((given, context) => {
   const entries = Object.entries(given);
   if (entries.length > MAX_LINKS) refuse([], `must have at most ${MAX_LINKS} links: there are ${entries.length}`);
   for (const [label, source] of entries) {
-    if (label.trim() === '' || label.length > MAX_LABEL_LENGTH)
-      refuse([label], `must have a label of 1 to ${MAX_LABEL_LENGTH} characters`);
+    if (label.trim() === '' || label.length > MAX_LABEL_LENGTH || printable(label) !== label)
+      refuse([label], `must have a label of 1 to ${MAX_LABEL_LENGTH} characters on one line`);
     if (!isTemplate(source) && linkUrl(source.trim()) === undefined) refuse([label], `must be an ${LINK_URL}`);
   }
 });

@@ -12,8 +12,9 @@ export interface Link {
 /** As many as a receiver shows side by side: a card in Teams has up to 6 buttons. */
 export const MAX_LINKS = 5;
 export const MAX_LABEL_LENGTH = 60;
-/** A field in Slack holds 2,000 characters, counted with the label and with four more for each `&`. */
+/** A field in Slack holds 2,000 characters, counted with the label, and with four more for each `&`: hence the limit on these. */
 export const MAX_URL_LENGTH = 1_500;
+const MAX_AMPERSANDS = 50;
 
 /**
  * Compiles the templates. The result has the links that yield anything, in order, and throws TerminalError naming the field if
@@ -40,11 +41,12 @@ export function compileLinks(
 }
 
 /** What a link has to be, for errors. */
-export const LINK_URL = `https:// or http:// URL of at most ${MAX_URL_LENGTH.toLocaleString('en')} characters`;
+export const LINK_URL = `https:// or http:// URL of at most ${MAX_URL_LENGTH.toLocaleString('en')} characters, with at most ${MAX_AMPERSANDS} "&"`;
 
 /** The URL in its one spelling; undefined if it is none for a link. */
 export function linkUrl(text: string): string | undefined {
   if (!/^https?:\/\//i.test(text)) return undefined;
   const url = URL.parse(text)?.href;
-  return url === undefined || url.length > MAX_URL_LENGTH ? undefined : url;
+  if (url === undefined || url.length > MAX_URL_LENGTH) return undefined;
+  return url.split('&').length - 1 > MAX_AMPERSANDS ? undefined : url;
 }
