@@ -73,7 +73,7 @@ export function markReported(state: GroupState, step: Step, now: number): GroupS
 export function nextWakeAt(state: GroupState, now: number, rules: Rules): number | undefined {
   const { recoveredAt, toldAt } = state.alert ?? {};
   const heldUntil = recoveredAt === undefined ? Infinity : recoveredAt + holdDownMs(state, rules);
-  // After that, it waits for a pod: see isAwaited.
+  // After that, it waits for a pod: see waitingPods.
   const endsAt = heldUntil > now ? heldUntil : Infinity;
   const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
   // A reminder that is already due is held back by a mute, which itself says when to ask again.
@@ -93,22 +93,24 @@ function decideRecovery(state: GroupState, { now, observedAt }: Times, rules: Ru
   if (alert?.told === undefined) return { step: 'quiet', alert: undefined, state: rest };
   const recovered = { endedAt: observedAt, recoveredAt: now, ...alert };
   const heldUntil = recovered.recoveredAt + holdDownMs(state, rules);
-  if (isAwaited(state, recovered, heldUntil, now)) {
-    const { endedAt: _, ...awaited } = recovered;
+  const waiting = alert.lead.reason === NOT_READY ? waitingPods(state, heldUntil, now) : [];
+  if (waiting.length > 0) {
+    const { endedAt: _, recoveredAt, ...open } = recovered;
+    // The pod of the alert has to stay ready for the hold-down, however often it flaps.
+    const awaited = waiting.includes(alert.uid) ? open : { ...open, recoveredAt };
     return { step: 'quiet', alert: awaited, state: { ...rest, alert: awaited } };
   }
   return { step: now >= heldUntil ? 'resolve' : 'quiet', alert: recovered, state: { ...rest, alert: recovered } };
 }
 
 /**
- * Whether a pod may still prove that an alert about readiness is not over: one that flaps, or of the next rollout. Only pods that
- * began to start before the hold-down ended, as in a large workload some pod is always starting.
+ * The uids of those that may still prove that an alert about readiness is not over: a pod that flaps, or of the next rollout. Only
+ * those that began to start `until` the end of the hold-down, as in a large workload some pod is always starting.
  */
-function isAwaited({ pods }: GroupState, { lead }: AlertState, until: number, now: number): boolean {
-  if (lead.reason !== NOT_READY) return false;
-  return Object.values(pods).some(({ problems }) =>
-    problems.some((problem) => problem.since <= until && !isDue(problem, now)),
-  );
+function waitingPods({ pods }: GroupState, until: number, now: number): readonly string[] {
+  const isWaiting = ({ problems }: PodState): boolean =>
+    problems.some((problem) => problem.since <= until && !isDue(problem, now));
+  return Object.keys(pods).filter((uid) => pods[uid] !== undefined && isWaiting(pods[uid]));
 }
 
 interface Worst {

@@ -96,6 +96,22 @@ describe('a pod that runs without being ready', () => {
     assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
   });
 
+  test('and is ready for less than holdDown again and again is not over', async () => {
+    const rig = new Rig({ holdDown: '30s', remindAfter: '0s' });
+    await rig.apply(unready());
+    await rig.advance(15 * MINUTE);
+    for (let n = 0; n < 20; n++) {
+      await rig.apply(podOf());
+      await rig.advance(20_000);
+      await rig.apply(unready({ conditions: [notReady(new Date(rig.now).toISOString())] }));
+      await rig.advance(20_000);
+    }
+    assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+    await rig.apply(podOf());
+    await rig.advance(30_000);
+    assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
+  });
+
   test('is not over because a rollout replaces it by another that is not ready either', async () => {
     for (const [ready, minutes, told] of [
       [false, 20, []],
