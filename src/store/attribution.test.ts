@@ -114,6 +114,19 @@ describe('attribute()', () => {
     assert.deepEqual(managersAfter(60_000), []);
   });
 
+  test('leaves out a loser of that second if somebody else wrote later, who took its field', () => {
+    const taker = { ...kubectl, manager: 'argocd', time: '2026-03-02T08:00:02Z' };
+    const { by } = attribute(
+      bytes([helm, { ...kubectl, fieldsV1: {} }, taker]),
+      knownOf(bytes([helm, kubectl])),
+      NOW - 28_000,
+    );
+    assert.deepEqual(
+      by.map(({ manager }) => manager),
+      ['argocd'],
+    );
+  });
+
   test('names an altered entry if its time or that of the baseline is unknown', () => {
     const timeless = { manager: 'old', operation: 'Update', fieldsV1: {} };
     const less = { ...helm, fieldsV1: {} };

@@ -60,18 +60,23 @@ export function attribute(
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
   const before = known === undefined ? NOTHING_KNOWN : unpack(known);
-  const by = entries
+  const altered = entries
     .filter((_, i) => !before.hashes.includes(hashes[i] ?? 0))
     .map(actorOf)
-    .filter((actor) => actor !== undefined)
-    .filter(({ time }) => time === undefined || hasWritten(Date.parse(time), before.newest, now))
+    .filter((actor) => actor !== undefined);
+  const by = writersAmong(altered, before.newest, now)
     .filter(({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)))
     .toSorted((a, b) => compareTimes(b.time, a.time));
   return { by, known: pack(hashes, newestOf(entries)) };
 }
 
-function hasWritten(time: number, newest: number, now: number): boolean {
-  return time === newest ? now - time <= SAME_SECOND_MS : !(time < newest);
+/** Those of the baseline's second only if nobody wrote later: whoever did may have taken their fields. */
+function writersAmong(altered: readonly Actor[], newest: number, now: number): readonly Actor[] {
+  const timeOf = ({ time }: Actor): number => (time === undefined ? NaN : Date.parse(time));
+  const later = altered.filter((actor) => !(timeOf(actor) <= newest));
+  return later.length > 0
+    ? later
+    : altered.filter((actor) => timeOf(actor) === newest && now - newest <= SAME_SECOND_MS);
 }
 
 /** Whether the path is inside an excepted root, or is a map around one, which belongs to anyone who adds to it. */
