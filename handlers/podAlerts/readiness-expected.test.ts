@@ -4,6 +4,7 @@ import type { Manifest } from '../../src/change.ts';
 import {
   crashing,
   nodeOf,
+  notReady,
   podOf,
   RUNNING,
   terminated,
@@ -68,6 +69,23 @@ describe('beside other problems', () => {
     await rig.advance(30_000);
     assert.deepEqual(rig.takeAlerts(), ['over NotReady']);
   });
+});
+
+test('a hundred pods that become late one after the other are looked at now and then, and are one alert', async () => {
+  const rig = new Rig({ remindAfter: '0s' });
+  const pods = Array.from({ length: 100 }, (_, n) => {
+    const since = new Date(START + n * 1_000).toISOString();
+    return unready({ name: `web-5d4f8c7b9-${n}`, conditions: [notReady(since)] });
+  });
+  for (const pod of pods) await rig.apply(pod);
+  await rig.advance(15 * MINUTE);
+  assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
+  const before = rig.halts.length;
+  await rig.advance(HOUR);
+  assert.equal(rig.halts.length - before, 4, 'wake-ups, each of which reads all pods');
+  for (const pod of pods) await rig.delete(pod);
+  await rig.advance(MINUTE);
+  assert.equal(rig.alerts[0]?.pods, 100);
 });
 
 describe('what is expected', () => {

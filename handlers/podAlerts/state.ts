@@ -256,16 +256,24 @@ export function withoutExpired(state: GroupState, now: number, rule: RestartRule
 const RECHECK_MS = 30_000;
 
 /** When {@link withoutExpired}, or a problem that is not due yet, makes a difference. */
-export function nextChangeAt({ pods }: GroupState, now: number, rule: RestartRule): number {
+export function nextChangeAt({ pods, alert }: GroupState, now: number, rule: RestartRule): number {
   const times = Object.values(pods).flatMap(({ problems, restarts }) => [
     ...problems.flatMap((problem) => {
       if (isRestartWarning(problem)) return [warningEndsAt(restartTimesOf(restarts, problem.container), rule)];
       if (problem.told === true || problem.brief === true) return [now + RECHECK_MS];
-      return isDue(problem, now) ? [] : [problem.due ?? now];
+      if (isDue(problem, now)) return [];
+      const due = problem.due ?? now;
+      return [isCovered(problem, alert) ? Math.max(due, now + RECHECK_MS) : due];
     }),
     ...Object.values(restarts).map((list) => expiresAt(list, rule) ?? Infinity),
   ]);
   return Math.min(Infinity, ...times);
+}
+
+/** Whether the alert says no more when the problem is due: a hundred pods need not be looked at once for each of them. */
+function isCovered({ level }: Problem, alert: AlertState | undefined): boolean {
+  if (alert?.told === undefined || alert.recoveredAt !== undefined) return false;
+  return alert.told === 'Failure' || alert.told === level;
 }
 
 /** Leaves out the pods about which nothing is left to remember. */
