@@ -22,8 +22,24 @@ interface Group {
   isList: boolean;
 }
 
-/** How many of the changes one message can name: at least one. */
-export function countFitting(changes: readonly Change[]): number {
+/** How many of the changes one message can hold: at least one. One that cannot be rendered is left for a message of its own. */
+export function countFitting(changes: readonly Change[], contentOf: (change: Change) => Content): number {
+  const count = countNameable(changes);
+  if (count > MAX_ATTACHMENTS) return count;
+  const failing = changes.slice(0, count).findIndex((change) => !canRender(change, contentOf));
+  return failing === -1 ? count : Math.max(1, failing);
+}
+
+function canRender(change: Change, contentOf: (change: Change) => Content): boolean {
+  try {
+    contentOf(change);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function countNameable(changes: readonly Change[]): number {
   if (changes.length <= MAX_ATTACHMENTS) return changes.length;
   const heads = new Set<string>();
   let size = 0;

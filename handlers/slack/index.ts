@@ -85,7 +85,7 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
     const footer = options.clusterName ?? environment.clusterName;
     return {
       deliver: async (change, context) => post(change, contentOf(change), context),
-      ...(needsOwnMessage(options) ? {} : { fits: countFitting, deliverMany }),
+      ...(needsOwnMessage(options) ? {} : { fits: (changes) => countFitting(changes, contentOf), deliverMany }),
       stop: () => transport.close(),
     };
 

@@ -138,6 +138,15 @@ describe('slack: links', () => {
     });
   }
 
+  test('that cannot be rendered for one change do not keep others in its message from being delivered', async (t) => {
+    const { sink } = await connected(t, { links: { L: NOTE } });
+    const [good, bad] = [noted('https://logs.example/'), noted('nonsense')];
+    assert.equal(sink.fits?.([good, good, bad, good]), 2);
+    assert.equal(sink.fits?.([bad, good]), 1);
+    const many = Array.from({ length: 10 }, () => good);
+    assert.equal(sink.fits?.([...many, bad]), 11, 'a list of many has no links');
+  });
+
   const webhookURL = 'https://hooks.example/x';
   for (const [links, problem] of [
     [

@@ -65,6 +65,21 @@ describe('a storm of changes', () => {
     assert.deepEqual([balance?.completed, balance?.pending], [20, 0]);
   });
 
+  test('of which one cannot be rendered: the others of its message are delivered', async () => {
+    await using world = await World.start();
+    const link = "{% if change.name == 'web-1' %}nonsense{% else %}https://logs.example/{{ change.name }}{% endif %}";
+    const options = `messagesPerSecond = 0\ntimeout = "1h"\ndigest = { window = "2m", over = 0 }\nlinks = { Logs = "${link}" }\n`;
+    await using running = await world.run({ config: `${config(world.slack.url)}${options}`, clock: fasterClock(50) });
+    const names = Array.from({ length: 4 }, (_, n) => `web-${n}`);
+    for (const name of names) world.server.create(deployment(name));
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    const told = world.slack.requests.flatMap(({ body }) => namesIn(body));
+    assert.deepEqual(told.toSorted(), ['web-0', 'web-2', 'web-3']);
+    const [balance] = await running.app.store.balances();
+    assert.deepEqual([balance?.completed, balance?.pending, balance?.dead], [3, 0, 1]);
+  });
+
   test('changes while it was stopped make one summary', async () => {
     await using world = await World.start();
     const names = Array.from({ length: 25 }, (_, n) => `web-${n}`);
