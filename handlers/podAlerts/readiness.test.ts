@@ -86,7 +86,7 @@ describe('a pod that runs without being ready', () => {
     for (const minutes of [15, 31, 47]) {
       await rig.apply(podOf());
       await rig.advance(20_000);
-      await rig.apply(unready({ conditions: [notReady(new Date(START + minutes * MINUTE + 20_000).toISOString())] }));
+      await rig.apply(unready({ conditions: [notReady(timeAt(minutes + 1 / 3))] }));
       await rig.advance(16 * MINUTE - 20_000);
     }
     assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
@@ -118,14 +118,14 @@ describe('a pod that runs without being ready', () => {
       [true, 3, ['over NotReady']],
     ] as const) {
       const rig = new Rig();
-      const next = { name: 'web-7f9c6b5d4-y', metadata: { creationTimestamp: after(16) } };
+      const next = { name: 'web-7f9c6b5d4-y', metadata: { creationTimestamp: timeAt(16) } };
       await rig.apply(unready());
       await rig.advance(16 * MINUTE);
       assert.deepEqual(rig.takeAlerts(), ['new NotReady']);
       await rig.apply(podOf({ ...next, phase: 'Pending', containers: [], ready: false }));
       await rig.delete(unready());
       await rig.advance(MINUTE);
-      await rig.apply(unready({ ...next, conditions: [notReady(after(16))] }));
+      await rig.apply(unready({ ...next, conditions: [notReady(timeAt(16))] }));
       await rig.advance(2 * MINUTE);
       if (ready) await rig.apply(podOf(next));
       await rig.advance((minutes - 3) * MINUTE);
@@ -262,7 +262,7 @@ describe('the time that a pod has to become ready', () => {
   const condition = (type: string, status: string, minutes: number) => ({
     type,
     status,
-    lastTransitionTime: after(minutes),
+    lastTransitionTime: timeAt(minutes),
   });
 
   for (const [what, minutes, parts] of [
@@ -275,7 +275,7 @@ describe('the time that a pod has to become ready', () => {
       23,
       {
         containers: [{ ...startedAt(12), restartCount: 1 }],
-        conditions: [notReady(after(0)), condition('Initialized', 'True', 8)],
+        conditions: [notReady(timeAt(0)), condition('Initialized', 'True', 8)],
       },
     ],
     [
@@ -283,7 +283,7 @@ describe('the time that a pod has to become ready', () => {
       55,
       {
         containers: [{ ...startedAt(40), restartCount: 1 }],
-        conditions: [notReady(after(0)), condition('ContainersReady', 'False', 40)],
+        conditions: [notReady(timeAt(0)), condition('ContainersReady', 'False', 40)],
       },
     ],
   ] as const)
