@@ -92,6 +92,25 @@ describe('slack with a token', () => {
     ]);
   });
 
+  test('a preview shows channel, thread and message, sends nothing, and fails as the delivery would', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const preview = async (options: object, reason = 'Upgrading'): Promise<unknown> =>
+      JSON.parse((await bot(options).preview?.(upgrade(reason), context())) ?? '');
+    assert.deepEqual(await preview(THREADS, 'Upgraded'), {
+      channel: '#ops',
+      thread: { key: 'c1', isComplete: true, broadcast: false },
+      text: 'Upgraded',
+    });
+    assert.deepEqual(await preview({ message: 'm', update: '{{ event.involvedObject.name }}' }), {
+      channel: '#ops',
+      update: 'c1',
+      text: 'm',
+    });
+    await assert.rejects(preview({ channel: '{{ event.host }}' }), /nowhere to post to/);
+    await assert.rejects(preview({ message: '{{ event.host }}' }), /nothing to post/);
+    assert.deepEqual(calls(), []);
+  });
+
   test('37 posts to the templated channel, with the token in a header and not in the body', async (t) => {
     const { bot, calls } = await workspace(t);
     const options = { token: 'xoxb-c4nary\n', channel: '#{{ change.namespace }}-events' };

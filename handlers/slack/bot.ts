@@ -52,22 +52,31 @@ export class Bot {
   }
 
   async send(change: Change, content: Content, context: CallContext): Promise<void> {
-    const scope = scopeOf(change);
-    const channel = this.#channel(scope);
-    if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
-    const [thread, message] = [this.#thread(scope), this.#message(scope)];
-    if (thread !== '') {
-      const isComplete = this.#isComplete(scope) !== '';
-      const broadcast = this.#isBroadcast(scope) !== '';
-      const reply = { channel, isComplete, broadcast, content, context };
-      await this.#inTurn(keyOf('thread', thread), (key) => this.#reply(key, reply));
-    } else if (message !== '') {
+    const { channel, thread, update } = this.destinationOf(change);
+    if (thread !== undefined) {
+      const reply = { channel, ...thread, content, context };
+      await this.#inTurn(keyOf('thread', thread.key), (key) => this.#reply(key, reply));
+    } else if (update !== undefined) {
       // Keyed by channel too: a message in another channel would not be seen here. A thread stays where it began.
-      const key = keyOf('message', `${channel} ${message}`);
+      const key = keyOf('message', `${channel} ${update}`);
       await this.#inTurn(key, (own) => this.#rewrite(own, { channel, content, context }));
     } else {
       await this.#api.post({ channel }, content, context);
     }
+  }
+
+  /** @throws TerminalError if there is none */
+  destinationOf(change: Change): Destination {
+    const scope = scopeOf(change);
+    const channel = this.#channel(scope);
+    if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
+    return { channel, thread: this.#threadOf(scope), update: this.#message(scope) || undefined };
+  }
+
+  #threadOf(scope: TemplateScope): Thread | undefined {
+    const key = this.#thread(scope);
+    if (key === '') return undefined;
+    return { key, isComplete: this.#isComplete(scope) !== '', broadcast: this.#isBroadcast(scope) !== '' };
   }
 
   async #reply(key: string, reply: Reply): Promise<void> {
@@ -113,16 +122,30 @@ export class Bot {
   }
 }
 
+/** Where a change's message belongs. */
+interface Destination {
+  readonly channel: string;
+  readonly thread: Thread | undefined;
+  /** The key of the message that it rewrites. */
+  readonly update: string | undefined;
+}
+
+/** The message starts the thread of this key, or answers in it. */
+interface Thread {
+  readonly key: string;
+  /** Whether it ends the thread. */
+  readonly isComplete: boolean;
+  /** Whether the channel sees an answer, too. */
+  readonly broadcast: boolean;
+}
+
 interface OutgoingMessage {
   readonly channel: string;
   readonly content: Content;
   readonly context: CallContext;
 }
 
-interface Reply extends OutgoingMessage {
-  readonly isComplete: boolean;
-  readonly broadcast: boolean;
-}
+interface Reply extends OutgoingMessage, Pick<Thread, 'isComplete' | 'broadcast'> {}
 
 /** Does `work`, and returns whether the message it concerns is gone. @throws any other error */
 async function failsBecauseGone(work: () => Promise<unknown>): Promise<boolean> {

@@ -85,6 +85,7 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
     const footer = options.clusterName ?? environment.clusterName;
     return {
       deliver: async (change, context) => post(change, contentOf(change), context),
+      preview: (change) => JSON.stringify({ ...transport.destinationOf(change), ...nonEmpty(contentOf(change)) }),
       ...(needsOwnMessage(options) ? {} : { fits: (changes) => countFitting(changes, contentOf), deliverMany }),
       stop: () => transport.close(),
     };
@@ -108,6 +109,8 @@ function needsOwnMessage({ threadKey, update, channel = '' }: Options): boolean 
 /** The receiver, reached by webhook or by the Web API. */
 interface Transport {
   message(change: Change, content: Content, context: CallContext): Promise<void>;
+  /** Where the message would go, for people; the URL of a webhook is a secret. */
+  destinationOf(change: Change): object;
   close(): Promise<void>;
 }
 
@@ -124,6 +127,7 @@ function webhookTransport(options: Options, { id, receivers }: HandlerEnvironmen
         throw originalError(thrown);
       });
     },
+    destinationOf: () => ({}),
     close: () => receiver.close(),
   };
 }
@@ -136,9 +140,10 @@ function botTransport(options: Options, token: string, { id, receivers, memory }
     { ...receiverOptions(options), name: id, lineUp },
     receivers,
   );
-  const talking = new Bot(options, { api, memory });
+  const bot = new Bot(options, { api, memory });
   return {
-    message: (change, content, context) => talking.send(change, content, context),
+    message: (change, content, context) => bot.send(change, content, context),
+    destinationOf: (change) => bot.destinationOf(change),
     close: () => api.close(),
   };
 }
