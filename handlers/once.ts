@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Change } from '../src/change.ts';
 import { endsReported } from '../src/change/ends-reported.ts';
 import { withNote } from '../src/change/lazy-change.ts';
 import { defineStateful, halt } from '../src/chain/handler.ts';
 import { durationFrom, durationMs, parkedDuration } from '../src/config/duration.ts';
+import { shortKey } from '../src/short-key.ts';
 import { template } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';
@@ -140,6 +140,5 @@ function endOf(state: KeyState | undefined, { withinMs }: Rule): number {
 }
 
 function groupOf(key: string): string | undefined {
-  if (key === '') return undefined;
-  return `key ${key.length <= MAX_KEY_LENGTH ? key : createHash('sha256').update(key).digest('hex')}`;
+  return key === '' ? undefined : `key ${shortKey(key, MAX_KEY_LENGTH)}`;
 }

@@ -1,8 +1,8 @@
 /** A bot's messages: in threads, or one that is rewritten. The message they belong to is kept in the sink's durable memory. */
-import { createHash } from 'node:crypto';
 import type { SinkMemory } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { TerminalError } from '../../src/errors.ts';
+import { shortKey } from '../../src/short-key.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { Content } from './content.ts';
@@ -166,5 +166,5 @@ function trimmed(source: string | undefined, field: string): (scope: TemplateSco
 }
 
 function keyOf(kind: 'thread' | 'message', text: string): string {
-  return `${kind} ${text.length <= MAX_KEY_LENGTH ? text : createHash('sha256').update(text).digest('hex')}`;
+  return `${kind} ${shortKey(text, MAX_KEY_LENGTH)}`;
 }
