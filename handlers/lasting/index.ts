@@ -23,6 +23,7 @@ export default defineStateful<typeof options, Wait>({
   ].join('\n\n'),
   options,
   needs: rootsOf,
+  looksUpInvolved: true,
   // Not its labels and annotations, for which only an Event would ask.
   asks: ({ namespaceLabels, ownerKind, ownerName, when }) =>
     clusterQuestionsOf({ namespaceLabels, ownerKind, ownerName, when }),

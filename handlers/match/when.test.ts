@@ -104,7 +104,7 @@ describe('when', () => {
   });
 });
 
-test('an Event halted by a free test costs no lookup for when, and a template that fails makes a dead letter', async () => {
+test('an Event halted by a free test, or by lasting, costs no lookup for when, and a template that fails makes a dead letter', async () => {
   const event = (name: string, reason: string) => ({
     apiVersion: 'v1',
     kind: 'Event',
@@ -134,8 +134,21 @@ messagesPerSecond = 0
   ] as const)
     world.server.create({ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'shop', labels: { tier } } });
   const tooMuch = '{% for n in (1..100000000) %}{% endfor %}';
-  const config =
-    chain('web', '{{ involved.labels.tier == "web" }}', '^BackOff$') + chain('too much', tooMuch, '^Pulled$');
+  const lasting = `
+[[chain]]
+name = "lasting"
+[[chain.resource]]
+kind = "event"
+[[chain.handler]]
+name = "lasting"
+for = "5m"
+when = '{{ involved.labels.tier }}'
+`;
+  const config = [
+    chain('web', '{{ involved.labels.tier == "web" }}', '^BackOff$'),
+    chain('too much', tooMuch, '^Pulled$'),
+    lasting,
+  ].join('');
   await using running = await world.run({ config });
   world.server.create(event('web', 'BackOff'));
   world.server.create(event('db', 'BackOff'));

@@ -190,6 +190,8 @@ interface Described<Options extends z.ZodObject> {
   readonly runsPrograms?: true;
   /** Which fields it reads, given its options. Default: all. */
   readonly reads?: (options: z.output<Options>) => Interest;
+  /** It looks up `involved` for its templates by itself, if it gets to them. By default that is done before it is called. */
+  readonly looksUpInvolved?: true;
   /** What it requests from the cluster itself, given its options. Default: nothing. */
   readonly asks?: (options: z.output<Options>) => ClusterQuestions;
 }
@@ -200,8 +202,6 @@ export interface TransformDefinition<Options extends z.ZodObject = z.ZodObject> 
   readonly gate?: boolean;
   /** It also gets what a wake-up of a later handler leads to, although that began behind it. */
   readonly holdsWakeUps?: true;
-  /** It looks up `involved` for its templates by itself, if it gets to them. By default that is done before `handle` is called. */
-  readonly looksUpInvolved?: true;
   /** Deadline of `handle` in milliseconds, given its options. Default: 10 s. */
   readonly deadlineMs?: (options: z.output<Options>) => number;
   create(options: z.output<Options>, environment: HandlerEnvironment): TransformInstance;

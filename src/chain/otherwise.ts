@@ -27,7 +27,6 @@ export function otherwiseStep(chain: string, siblings: readonly Sibling[], at: s
   const setting: Setting = {
     name: 'otherwise',
     summary: 'Halts what another branch takes.',
-    looksUpInvolved: true,
     create(_, environment) {
       const compiled = takers.map(({ name, matches }) => {
         return { name, instances: matches.map((one) => one.definition.create(one.options, environment)) };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { HandlerConfig } from '../config/config.ts';
 import { defineTransform, type TransformDefinition } from './handler.ts';
 
-export interface Setting extends Pick<TransformDefinition, 'create' | 'looksUpInvolved'> {
+export interface Setting extends Pick<TransformDefinition, 'create'> {
   /** As in the configuration: halts, metrics and `check` show it like the name of a handler. */
   readonly name: string;
   readonly summary: string;

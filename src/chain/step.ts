@@ -74,8 +74,7 @@ function buildStep(
     log: environment.log.child({ handler: id }),
     memory: memoryOf(store, id),
   };
-  const looksUp = definition.type === 'transform' && definition.looksUpInvolved === true;
-  const need = looksUp ? undefined : needOf(options);
+  const need = definition.looksUpInvolved === true ? undefined : needOf(options);
   if (definition.type === 'sink') {
     const deadlineMs = definition.deadlineMs?.(options) ?? SINK_DEADLINE_MS;
     const window = digest === undefined ? definition.batch?.(options) : { ...digest, max: MAX_DIGEST };
