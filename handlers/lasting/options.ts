@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { duration } from '../../src/config/duration.ts';
 import { parsePath } from '../diff/path.ts';
-import { options as matchOptions, tests } from '../match/options.ts';
+import { options as matchOptions, requireOneOf, tests } from '../match/options.ts';
 
 /** Without the tests of what happened, of who did it, and of Kubernetes Events: these are true at one moment only. */
 const stateTests = tests.omit({
@@ -39,11 +39,7 @@ export const options = stateTests
       .meta({ example: false }),
     absentIsEmpty: matchOptions.shape.absentIsEmpty,
   })
-  .superRefine((given, context) => {
-    const names = stateTests.keyof().options;
-    if (names.some((name) => given[name] !== undefined)) return;
-    context.addIssue({ code: 'custom', message: `must have at least one test: ${names.join(', ')}` });
-  });
+  .superRefine(requireOneOf(stateTests));
 
 export type Options = z.output<typeof options>;
 

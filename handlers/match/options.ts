@@ -101,6 +101,15 @@ export const tests = z.strictObject({
 /** The tests of a configuration, as parsed by the schema. */
 export type Tests = z.output<typeof tests>;
 
+/** Refuses options without any of these tests. */
+export function requireOneOf(tests: z.ZodObject) {
+  const names = Object.keys(tests.shape);
+  return (given: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void => {
+    if (names.some((name) => given[name] !== undefined)) return;
+    context.addIssue({ code: 'custom', message: `must have at least one test: ${names.join(', ')}` });
+  };
+}
+
 /** All tests, of which at least one must be given, and how they are combined. */
 export const options = tests
   .extend({
@@ -113,8 +122,4 @@ export const options = tests
       )
       .meta({ example: true }),
   })
-  .superRefine((given, context) => {
-    const names = tests.keyof().options;
-    if (names.some((name) => given[name] !== undefined)) return;
-    context.addIssue({ code: 'custom', message: `must have at least one test: ${names.join(', ')}` });
-  });
+  .superRefine(requireOneOf(tests));
