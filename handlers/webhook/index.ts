@@ -145,7 +145,7 @@ function responseParser(options: Options): (body: string, request: Request) => A
     }
   };
   return (body, { appended }) => {
-    const scrub = scrubberOf(urlWith(url, appended), secrets);
+    const scrub = (text: string): string => scrubberOf(urlWith(url, appended), secrets)(text);
     const { error, ...answer } = read(body, scrub);
     return error === undefined ? answer : { ...answer, error: scrub(error) };
   };

@@ -59,7 +59,9 @@ export class HttpReceiver implements Receiver {
     const probe = breaker.begin();
     const startedAt = this.#parts.clock.monotonic();
     const url = urlWith(this.#options.url, request.appended);
-    const to = request.appended === undefined ? this.#to : { ...this.#to, scrub: this.#scrubberOf(url) };
+    // Made when there is something to hide: most requests succeed.
+    const scrub = (text: string): string => this.#scrubberOf(url)(text);
+    const to = request.appended === undefined ? this.#to : { ...this.#to, scrub };
     let response: ReceiverResponse;
     try {
       response = await this.#exchange(url, request);
