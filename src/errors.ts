@@ -43,15 +43,22 @@ export class RetryAfterError extends Error {
   }
 }
 
-/** Our own pacing, such as a rate limit, asks to wait: the change is parked until then. */
+/** Our own pacing, such as a rate limit, or the configuration asks to wait: the change is parked until then. */
 export class WaitError extends Error {
   readonly code = 'WAIT' satisfies ErrorCode;
   override readonly name = 'WaitError';
   /** Milliseconds since the epoch, by `Clock.steady()`. */
   readonly until: number;
-  constructor(until: number, message = 'Waiting for the rate limit of the receiver') {
+  /** The change is held on purpose: it counts as late only from `until` on. */
+  readonly isHold: boolean;
+  constructor(
+    until: number,
+    message = 'Waiting for the rate limit of the receiver',
+    { isHold = false }: { readonly isHold?: boolean } = {},
+  ) {
     super(message);
     this.until = until;
+    this.isHold = isHold;
   }
 }
 

@@ -42,7 +42,7 @@ export default defineTransform({
   summary: 'Holds or halts matching changes for a time: a maintenance window, quiet hours, a mute.',
   description: [
     'Usually written as `quiet = [{ ... }]` at the top of the file, for every chain, or in a chain: it then comes before all handlers. It takes the tests of [`match`](match.md); all given tests must hold, and without any, everything matches. `on` is what `match` calls `action`.',
-    'A held change waits in the store without using up a retry, and later changes of its object wait behind it. When the quiet is over it is delivered, together with others if the sink can do that. Each held or halted change shows in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
+    'A held change waits in the store without using up a retry, and later changes of its object wait behind it. When the quiet is over it is delivered, together with others if the sink can do that, and only from then on counts as late. Each held or halted change shows in the log, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
   ].join('\n\n'),
   options,
   holdsWakeUps: true,
@@ -68,7 +68,7 @@ export default defineTransform({
         if (end === undefined || !(await condition(change, context)).holds) return change;
         const why = end === Infinity ? 'quiet' : `quiet until ${new Date(end).toISOString()}`;
         if (action === 'halt') return endsReported(change) ? change : halt(why);
-        throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why);
+        throw new WaitError(clock.steady() + Math.min(end - now, MAX_HOLD_MS), why, { isHold: true });
       },
     };
   },

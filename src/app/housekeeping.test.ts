@@ -22,7 +22,7 @@ const owing = (chain: string, pending = 1): Balance => {
     dead: 0,
     superseded: 0,
     discarded: 0,
-    oldestPendingAt: undefined,
+    dueSince: undefined,
   };
   return { chain, accepted: pending, ...ends, pending };
 };

@@ -76,12 +76,12 @@ function folderIsGone(folder: string, cause: unknown): Error {
 /** @param reported how many dead letters have been logged. Returns how many there are now */
 async function reportBacklog({ store, log, metrics }: HousekeepingOptions, reported: number): Promise<number> {
   let kept = 0;
-  for (const { chain, pending, oldestPendingAt, dead, replayed } of await store.balances()) {
+  for (const { chain, pending, dueSince, dead, replayed } of await store.balances()) {
     kept += dead - replayed;
     metrics.pending.set({ chain }, pending);
     metrics.dead.set({ chain }, dead - replayed);
-    if (oldestPendingAt === undefined) metrics.oldestPending.remove({ chain });
-    else metrics.oldestPending.set({ chain }, oldestPendingAt / 1_000);
+    if (dueSince === undefined) metrics.oldestPending.remove({ chain });
+    else metrics.oldestPending.set({ chain }, dueSince / 1_000);
   }
   if (kept > reported)
     log.warn('There are dead letters: `watchchain dead list` shows them', { kept, more: kept - reported });

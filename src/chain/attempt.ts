@@ -11,6 +11,7 @@ import type { Delivery, StateWrites } from '../store/delivery.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { isRateLimitWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
+import type { GatherWait } from './gathering.ts';
 import {
   isHalt,
   type Halt,
@@ -46,7 +47,7 @@ export interface AttemptOptions {
 /** Consulted at each sink that can deliver several changes in one message. */
 export interface Gather {
   /** See `Gathering`. */
-  until(sink: string, change: Change): number | undefined;
+  wait(sink: string, change: Change): GatherWait | undefined;
   rateLimited(sink: string, until: number): void;
 }
 
@@ -134,7 +135,7 @@ async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run
   return states === undefined ? { movedTo: group } : { ...run, delivery: { ...run.delivery, group, states } };
 }
 
-type Waiting = Pick<Arrival, 'change' | 'until'>;
+type Waiting = Pick<Arrival, 'change' | 'wait'>;
 
 /** Judged by what every change and every halt has, as a handler may return additional properties. */
 function isWaiting(verdict: Verdict | Waiting): verdict is Waiting {
@@ -145,15 +146,15 @@ function isWaiting(verdict: Verdict | Waiting): verdict is Waiting {
 async function runOrGather(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
   if (!canGather(step) || run.delivery.isAlone) return deliverOrFallBack(step, change, run);
   const { gather } = run.options;
-  const until = gather.until(step.id, change);
-  if (until !== undefined) return { change, until };
+  const wait = gather.wait(step.id, change);
+  if (wait !== undefined) return { change, wait };
   try {
     return await deliverOrFallBack(step, change, run);
   } catch (thrown) {
     if (!isRateLimitWait(thrown)) throw thrown;
     const limitedUntil = waitUntilOf(thrown, run.options.clock.steady());
     gather.rateLimited(step.id, limitedUntil);
-    return { change, until: limitedUntil };
+    return { change, wait: { until: limitedUntil, isHold: false } };
   }
 }
 

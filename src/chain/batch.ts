@@ -60,7 +60,7 @@ export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
   if (arrived.length === 0) return;
   if (batch.id !== undefined) return void (await deliver(arrived, batch.id, sink, work));
   if (arrived.length === 1 || sink.gathering.areFew(changesOf(arrived))) {
-    const gather: Gather = { until: () => undefined, rateLimited: (_, until) => sink.gathering.rateLimited(until) };
+    const gather: Gather = { wait: () => undefined, rateLimited: (_, until) => sink.gathering.rateLimited(until) };
     const deliveries = arrived.map(({ delivery }) => delivery);
     return deliverSingly(deliveries, work, gather);
   }
@@ -74,7 +74,7 @@ export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
   const settleRest = ({ delivery, arrival }: Member): Promise<void> =>
     until === undefined
       ? work.release(delivery)
-      : work.settle(delivery, { kind: 'done', result: { ...arrival, until } });
+      : work.settle(delivery, { kind: 'done', result: { ...arrival, wait: { until, isHold: false } } });
   await Promise.all(arrived.slice(id === undefined ? 0 : fitting).map(settleRest));
 }
 
@@ -91,7 +91,7 @@ function countFitting(changes: readonly Change[], { id, instance }: SinkStep, { 
   }
 }
 
-const NEVER_GATHER: Gather = { until: () => undefined, rateLimited: () => undefined };
+const NEVER_GATHER: Gather = { wait: () => undefined, rateLimited: () => undefined };
 
 /** Delivers them one by one, in order. */
 async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, gather: Gather): Promise<void> {
@@ -102,7 +102,10 @@ async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, g
 
 /** Runs the handlers before the sink again, as their results are not stored. Settles members that do not reach the sink. */
 async function collectArrivals({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
-  const gather: Gather = { until: (sink) => (sink === handler ? 0 : undefined), rateLimited: () => undefined };
+  const gather: Gather = {
+    wait: (sink) => (sink === handler ? { until: 0, isHold: false } : undefined),
+    rateLimited: () => undefined,
+  };
   const arrived: Member[] = [];
   for (const [n, delivery] of deliveries.entries()) {
     if (n % MEMBERS_PER_TURN === MEMBERS_PER_TURN - 1) await nextTurn();

@@ -46,6 +46,11 @@ export function waitUntilOf(failure: HandlerFailure, now: number): number {
   return until > now - MIN_WAIT_MS ? until : now + MIN_WAIT_MS;
 }
 
+/** Whether the wait is no delay: see `WaitError.isHold`. */
+export function isHold({ cause }: HandlerFailure): boolean {
+  return Reflect.get(cause, 'isHold') === true;
+}
+
 /**
  * Reads the shape, not the class, as a handler may bring its own copy of this package. Ignores numbers beyond the range of dates,
  * such as nanoseconds, which the store could not give back.

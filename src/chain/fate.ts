@@ -2,6 +2,7 @@
 import type { Change } from '../change.ts';
 import type { Delivery, End, ParkRequest, StateWrites } from '../store/delivery.ts';
 import type { HandlerFailure } from './failure.ts';
+import type { GatherWait } from './gathering.ts';
 
 /** How the change ended, and what stateful handlers want stored: committed together. */
 export interface Completion {
@@ -17,8 +18,8 @@ export interface Arrival {
   readonly at: string;
   /** The change as it reached the sink. */
   readonly change: Change;
-  /** When the sink stops waiting for more, milliseconds since the epoch. */
-  readonly until: number;
+  /** When the sink stops waiting for more. */
+  readonly wait: GatherWait;
   /** Runs the rest of the chain once the sink has delivered the change. @throws HandlerFailure */
   readonly resume: () => Promise<Outcome>;
 }
@@ -41,9 +42,9 @@ export type Fate =
 export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): Fate | undefined {
   if ('movedTo' in result) return undefined;
   if (!('resume' in result)) return { kind: 'ended', completion: result };
-  const { until, at } = result;
+  const { wait, at } = result;
   const reason = 'waits to be delivered together with others';
-  return { kind: 'gathered', park: { until, attempts, deferredSince, reason, gather: { handler: at } } };
+  return { kind: 'gathered', park: { ...wait, attempts, deferredSince, reason, gather: { handler: at } } };
 }
 
 /** A run that ended with a handler's failure. */

@@ -13,13 +13,13 @@ function gathering(options: Partial<GatheringOptions> = {}) {
   const it = new Gathering({ clock, window: undefined, awayFrom: undefined, ...options });
   /** Until when a change waits, milliseconds from now; undefined if it is delivered. */
   const waitOf = (change = now): number | undefined => {
-    const until = it.until(change);
-    return until === undefined ? undefined : until - clock.steady();
+    const wait = it.wait(change);
+    return wait === undefined ? undefined : wait.until - clock.steady();
   };
   return { it, clock, waitOf };
 }
 
-describe('until()', () => {
+describe('wait()', () => {
   test('passes the first `over` changes of a window, and gathers the rest until it ends or `max` wait', async () => {
     const { clock, waitOf } = gathering({ window: { windowMs: 30_000, over: 2, max: 3 } });
     assert.deepEqual(

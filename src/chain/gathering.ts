@@ -11,6 +11,14 @@ export interface GatheringOptions {
   readonly awayFrom: number | undefined;
 }
 
+/** For how long a change waits at a sink for others. */
+export interface GatherWait {
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+  /** See `ParkRequest.isHold`. */
+  readonly isHold: boolean;
+}
+
 /** How long to wait to see how many changes come at once: those that were missed, or that waited behind a window's members. */
 const BURST_MS = 2_000;
 
@@ -27,15 +35,16 @@ export class Gathering {
     this.#options = options;
   }
 
-  /** Until when the change waits for others, milliseconds since the epoch; undefined to deliver it now. */
-  until(change: Change): number | undefined {
+  /** Undefined to deliver the change now. */
+  wait(change: Change): GatherWait | undefined {
     const { clock, window, awayFrom } = this.#options;
     const now = clock.steady();
-    if (this.#limitedUntil !== undefined) return Math.max(now, this.#limitedUntil);
+    if (this.#limitedUntil !== undefined) return { until: Math.max(now, this.#limitedUntil), isHold: false };
     if (awayFrom !== undefined && change.flags.whileAway === true) {
-      return this.#endOfBurst(now);
+      return { until: this.#endOfBurst(now), isHold: true };
     }
-    return window === undefined ? undefined : this.#endOfWindow(change, window, now);
+    const until = window === undefined ? undefined : this.#endOfWindow(change, window, now);
+    return until === undefined ? undefined : { until, isHold: true };
   }
 
   #endOfBurst(now: number): number {

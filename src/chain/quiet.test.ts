@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { WaitError } from '../errors.ts';
-import { countOf, sink, startTestChain, transform } from '../testing/test-chain.ts';
+import { countOf, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** How long the change that has waited longest has been due, in milliseconds. */
+async function lateness({ store, clock }: TestChain): Promise<number | undefined> {
+  const dueSince = (await store.balances())[0]?.dueSince;
+  return dueSince === undefined ? undefined : clock.now() - dueSince;
+}
 
 describe('a handler that holds a change', () => {
   test('uses up no attempt and no slot, gives its reason, and passes the change when its time has come', async (t) => {
     const told: string[] = [];
-    const opensAt = Date.UTC(2026, 0, 1) + 3_600_000;
+    const opensAt = Date.UTC(2026, 0, 1) + HOUR_MS;
     const chain = await startTestChain(t, {
       concurrency: 1,
       retry: { retries: 0 },
@@ -25,7 +33,60 @@ describe('a handler that holds a change', () => {
     assert.deepEqual([delivery?.state, delivery?.attempts, delivery?.reason], ['parked', 0, 'quiet until one']);
     assert.equal(await countOf(chain.metrics, 'verdicts_total', { handler: 'default/quiet', verdict: 'wait' }), 1);
     assert.equal(chain.logged.find(({ message }) => message === 'Delivery waits')?.['error'], 'quiet until one');
-    await chain.advance(3_600_000);
+    await chain.advance(HOUR_MS);
     assert.deepEqual(told, ['other', 'held']);
+  });
+
+  test('makes it late only from the end of the hold, if it says that it holds it on purpose', async (t) => {
+    const opensAt = Date.UTC(2026, 0, 1) + HOUR_MS;
+    let isDown = true;
+    const chain = await startTestChain(t, {
+      handlers: [
+        transform('quiet', (change) => {
+          if (chain.clock.now() < opensAt) throw new WaitError(opensAt, 'quiet', { isHold: true });
+          return change;
+        }),
+        sink('slack', () => (isDown ? Promise.reject(new WaitError(chain.clock.now() + 60_000)) : Promise.resolve())),
+      ],
+    });
+    await chain.accept('shop/held');
+    await chain.runner.idle();
+    assert.equal(await lateness(chain), undefined);
+    await chain.advance(HOUR_MS);
+    assert.equal(await lateness(chain), 0);
+    await chain.advance(60_000);
+    assert.equal(await lateness(chain), 60_000);
+    isDown = false;
+    await chain.advance(60_000);
+    assert.equal(await lateness(chain), undefined);
+  });
+});
+
+describe('a digest', () => {
+  test('makes its changes late only from its end on', async (t) => {
+    const told: number[] = [];
+    let isDown = true;
+    const chain = await startTestChain(t, {
+      digest: { windowMs: HOUR_MS, over: 0 },
+      handlers: [
+        sink('slack', () => Promise.resolve(), {
+          fits: (changes) => changes.length,
+          deliverMany(changes) {
+            if (isDown) return Promise.reject(new WaitError(chain.clock.now() + 60_000));
+            return Promise.resolve(void told.push(changes.length));
+          },
+        }),
+      ],
+    });
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(HOUR_MS - 1);
+    assert.equal(await lateness(chain), undefined);
+    await chain.advance(60_001);
+    assert.equal(await lateness(chain), 60_000);
+    isDown = false;
+    await chain.advance(60_000);
+    assert.deepEqual(told, [2]);
+    assert.equal(await lateness(chain), undefined);
   });
 });

@@ -3,7 +3,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/delivery.ts';
-import { isRateLimitWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
+import { isHold, isRateLimitWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
 import type { Failed, ParkReason } from './fate.ts';
 
 export interface RetryOptions {
@@ -82,7 +82,8 @@ function parkOf(
 ): ParkRequest {
   const now = clock.steady();
   const reason = failure.message;
-  if (why === 'waiting') return { until: waitUntilOf(failure, now), attempts, deferredSince, reason };
+  if (why === 'waiting')
+    return { until: waitUntilOf(failure, now), isHold: isHold(failure), attempts, deferredSince, reason };
   const failed = { handler: failure.handler, outcome: why };
   const since = failure.code === 'DEFER' ? (deferredSince ?? now) : undefined;
   const requestedMs = numberField(failure, 'retryAfterMs');

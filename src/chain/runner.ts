@@ -327,7 +327,7 @@ class Runner implements ChainRunner {
   }
 
   readonly #gather: Gather = {
-    until: (sink, change) => this.#gatherings.get(sink)?.until(change),
+    wait: (sink, change) => this.#gatherings.get(sink)?.wait(change),
     rateLimited: (sink, until) => this.#gatherings.get(sink)?.rateLimited(until),
   };
 

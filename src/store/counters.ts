@@ -1,16 +1,15 @@
 /** Counts how deliveries began and ended, by chain. The counts outlive the rows. */
 import type { DatabaseSync } from 'node:sqlite';
 import { query } from './query.ts';
-import { DEAD } from './schema.ts';
+import { BLOCKED, DEAD, GATHERED, PARKED, READY } from './schema.ts';
 import type { Balance } from './looking-back.ts';
 
-export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'oldestPendingAt'>;
+export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'dueSince'>;
 
-/** How many deliveries of a chain are unfinished, and the first of them. */
+/** How many deliveries of a chain are unfinished. */
 interface Waiting {
   readonly chain: string;
   readonly n: number;
-  readonly first: number;
 }
 
 const COUNTS = [
@@ -23,13 +22,31 @@ const COUNTS = [
   'discarded',
 ] as const satisfies Count[];
 
+/**
+ * See `Balance.dueSince`. Of those without a `due_since`, ids ascend with the time; the indexes cover all that is read of them, as there
+ * may be a hundred thousand. A blocked one is behind another, which stands for it.
+ */
+const DUE_SINCE = `
+  SELECT min(at) AS at FROM (
+    SELECT observed_at AS at FROM changes WHERE id IN (
+      SELECT change FROM deliveries WHERE id IN (
+        (SELECT id FROM deliveries WHERE chain = ?1 AND state = ${READY} AND due_since IS NULL ORDER BY id LIMIT 1),
+        (SELECT min(id) FROM deliveries INDEXED BY deliveries_parked WHERE chain = ?1 AND state = ${PARKED} AND due_since IS NULL),
+        (SELECT min(id) FROM deliveries INDEXED BY deliveries_gathered WHERE chain = ?1 AND state = ${GATHERED} AND due_since IS NULL)
+      )
+    )
+    UNION ALL
+    SELECT max(d.due_since, c.observed_at) FROM deliveries d JOIN changes c ON c.id = d.change
+    WHERE d.chain = ?1 AND d.due_since <= ?2 AND d.due_since IS NOT NULL AND d.state < ${DEAD} AND d.state <> ${BLOCKED}
+  )`;
+
 /** Counts are added up during a transaction and written once before its end, as most of its calls count the same thing. */
 export class Counters {
   readonly #counted = new Map<string, Map<Count, number>>();
   readonly #add;
   readonly #all;
   readonly #pending;
-  readonly #seenAt;
+  readonly #dueSince;
 
   constructor(db: DatabaseSync) {
     this.#add = new Map(
@@ -40,16 +57,13 @@ export class Counters {
         ),
       ]),
     );
-    this.#all = query<Omit<Balance, 'pending' | 'oldestPendingAt'>>(db, 'SELECT * FROM counters ORDER BY chain');
+    this.#all = query<Omit<Balance, 'pending' | 'dueSince'>>(db, 'SELECT * FROM counters ORDER BY chain');
     // Counted, not computed from the other counts, which would make the sums balance by definition.
     this.#pending = query<Waiting>(
       db,
-      `SELECT chain, count(*) AS n, min(id) AS first FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
+      `SELECT chain, count(*) AS n FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
     );
-    this.#seenAt = query<{ at: number }>(
-      db,
-      'SELECT c.observed_at AS at FROM deliveries d JOIN changes c ON c.id = d.change WHERE d.id = ?',
-    );
+    this.#dueSince = query<{ at: number | null }>(db, DUE_SINCE);
   }
 
   add(chain: string, count: Count, amount = 1): void {
@@ -70,13 +84,13 @@ export class Counters {
     this.#counted.clear();
   }
 
-  balances(): Balance[] {
+  balances(now: number): Balance[] {
     this.write();
-    const waiting = new Map(this.#pending.all().map((row) => [row.chain, row]));
+    const waiting = new Map(this.#pending.all().map(({ chain, n }) => [chain, n]));
     return this.#all.all().map((row) => {
-      const { n: pending = 0, first } = waiting.get(row.chain) ?? {};
-      const oldestPendingAt = first === undefined ? undefined : this.#seenAt.get(first)?.at;
-      return { ...row, pending, oldestPendingAt };
+      const pending = waiting.get(row.chain) ?? 0;
+      const dueSince = pending === 0 ? undefined : (this.#dueSince.get(row.chain, now)?.at ?? undefined);
+      return { ...row, pending, dueSince };
     });
   }
 }

@@ -84,8 +84,8 @@ export class DeadLetters {
     return row === undefined ? undefined : this.#letterOf(row);
   }
 
-  replay(ids: readonly number[]): number[] {
-    return ids.filter((id) => this.#deliveries.revive(id));
+  replay(ids: readonly number[], now: number): number[] {
+    return ids.filter((id) => this.#deliveries.revive(id, now));
   }
 
   /** A discarded letter counts as discarded and no longer as dead. */

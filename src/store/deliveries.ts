@@ -31,6 +31,7 @@ interface Ended {
   readonly newest: number | null;
   readonly actors: string | null;
   readonly replayed: number;
+  readonly due_since: number | null;
 }
 
 /** `states` is undefined if the delivery was released and has to wait. */
@@ -121,7 +122,8 @@ export class Deliveries {
       const attempt = outcome === 'failed' ? park.attempts : park.attempts + 1;
       this.failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
     }
-    this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, delivery);
+    const dueSince = park.isHold === true ? park.until : null;
+    this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, dueSince, delivery);
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
   }
 
@@ -152,10 +154,10 @@ export class Deliveries {
   }
 
   /** Puts a dead letter back into its queue. */
-  revive(delivery: number): boolean {
+  revive(delivery: number, now: number): boolean {
     const row = this.#statements.find.get(delivery, DEAD);
     if (row === undefined) return false;
-    this.#statements.revive.run(this.#firstState(row.chain, row.queue), delivery);
+    this.#statements.revive.run(this.#firstState(row.chain, row.queue), now, delivery);
     this.#counters.add(row.chain, 'replayed');
     return true;
   }
@@ -164,7 +166,10 @@ export class Deliveries {
     return this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
   }
 
-  #fork({ change, queue, edits: inherited, newest, actors, replayed }: Ended, { chains, edits: text }: Forks): void {
+  #fork(
+    { change, queue, edits: inherited, newest, actors, replayed, due_since: dueSince }: Ended,
+    { chains, edits: text }: Forks,
+  ): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
     const ownQueue = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
     for (const chain of chains) {
@@ -177,6 +182,7 @@ export class Deliveries {
         newest,
         actors,
         replayed,
+        dueSince,
       );
     }
     this.count(chains, 1);
@@ -193,8 +199,8 @@ export class Deliveries {
   }
 
   /** Returns whether a delivery was waiting. */
-  #unblock({ chain, queue }: Pick<Ended, 'chain' | 'queue'>): boolean {
-    return this.#statements.unblock.run(chain, queue).changes !== 0;
+  #unblock({ chain, queue, due_since: dueSince }: Pick<Ended, 'chain' | 'queue' | 'due_since'>): boolean {
+    return this.#statements.unblock.run(chain, queue, dueSince).changes !== 0;
   }
 
   #requireClaimed(changes: number | bigint, delivery: number): void {
@@ -215,31 +221,34 @@ function prepare(db: DatabaseSync) {
     unfinished: db.prepare(`SELECT 1 FROM deliveries WHERE chain = ? AND queue = ? AND state < ${DEAD} LIMIT 1`),
     ready: db.prepare(`UPDATE deliveries SET state = ${READY} WHERE id = ? AND id IN temp.claimed`),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
-    claimed: query<Pick<Ended, 'chain' | 'queue'>>(
+    claimed: query<Pick<Ended, 'chain' | 'queue' | 'due_since'>>(
       db,
-      'SELECT chain, queue FROM deliveries WHERE id = ? AND id IN temp.claimed',
+      'SELECT chain, queue, due_since FROM deliveries WHERE id = ? AND id IN temp.claimed',
     ),
     join: db.prepare('UPDATE deliveries SET queue = ?, state = ? WHERE id = ?'),
     checkpoint: db.prepare(
       `UPDATE deliveries SET delivered = json_insert(delivered, '$[#]', ?) WHERE id = ? AND id IN temp.claimed`,
     ),
     park: db.prepare(
-      `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ?, claims = 0
+      `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ?, claims = 0,
+         due_since = coalesce(?, due_since)
        WHERE id = ?`,
     ),
     end: query<Ended>(
       db,
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts), claims = 0
-       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors, replayed`,
+       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors, replayed, due_since`,
     ),
     unblock: db.prepare(UNBLOCK),
     fork: db.prepare(
-      `INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors, replayed) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors, replayed, due_since)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     find: query<Pick<Ended, 'chain' | 'queue'>>(db, 'SELECT chain, queue FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(
-      `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL, ended_at = NULL
+      `UPDATE deliveries SET state = ?, attempts = 0, replayed = 1, outcome = NULL, handler = NULL, reason = NULL,
+         ended_at = NULL, due_since = ?
        WHERE id = ?`,
     ),
   };

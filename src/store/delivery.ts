@@ -116,6 +116,8 @@ export interface Forks {
 export interface ParkRequest {
   /** Milliseconds since the epoch. */
   readonly until: number;
+  /** It is held on purpose, by a quiet or a digest: it counts as late only from `until` on. */
+  readonly isHold?: boolean | undefined;
   readonly attempts: number;
   readonly deferredSince: number | undefined;
   /** Why it waits, for people; must not contain secrets. */

@@ -71,8 +71,11 @@ export interface Balance {
   readonly superseded: number;
   readonly discarded: number;
   readonly pending: number;
-  /** When the change of the oldest pending delivery was seen, milliseconds since the epoch; undefined if none is pending. */
-  readonly oldestPendingAt: number | undefined;
+  /**
+   * Since when the delivery that has waited longest has been due, milliseconds since the epoch: when its change was seen, the
+   * end of a hold (`ParkRequest.isHold`) or the time of its replay, whichever is latest; undefined if none is due.
+   */
+  readonly dueSince: number | undefined;
 }
 
 /** Selects objects; by default all. */

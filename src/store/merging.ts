@@ -30,6 +30,7 @@ interface Waiting {
   readonly newest: number;
   readonly newest_action: number;
   readonly merged_actors: string | null;
+  readonly due_since: number | null;
   readonly uid: string;
   readonly fresh: number;
 }
@@ -95,7 +96,7 @@ export class Merging {
     const end = (delivery: number, reason: string): void => void this.#statements.supersede.run(reason, now, delivery);
     if (this.#isUndone(first, last)) {
       for (const { delivery } of [first, ...others]) end(delivery, `undone by change ${last.newest}`);
-      this.#statements.unblock.run(chain, first.queue);
+      this.#statements.unblock.run(chain, first.queue, first.due_since);
       return others.length + 1;
     }
     const actors = [first, ...others].map((one) => one.merged_actors ?? this.#actorsOf(one.change));
@@ -145,7 +146,7 @@ function prepare(db: DatabaseSync) {
   const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
     AND d.timer_of IS NULL AND d.edits IS NULL AND d.id NOT IN temp.perhaps_sent AS fresh`;
   const columns = `d.id AS delivery, d.queue, d.change, c.action, c.uid,
-    n.id AS newest, n.action AS newest_action, d.actors AS merged_actors, ${fresh}`;
+    n.id AS newest, n.action AS newest_action, d.actors AS merged_actors, d.due_since, ${fresh}`;
   const joined = 'deliveries d JOIN changes c ON c.id = d.change';
   const reported = `${joined} JOIN changes n ON n.id = coalesce(d.newest, d.change)`;
   const ready = `d.chain = ?1 AND d.state = ${READY} AND d.id NOT IN temp.claimed`;

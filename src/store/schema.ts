@@ -153,4 +153,13 @@ export const MIGRATIONS: readonly string[] = [
   -- JSON of another cluster, which the store was of before; NULL: it is of the one that the store is of.
   ALTER TABLE changes ADD COLUMN cluster TEXT;
   `,
+  `
+  -- From when on it is late, if not from when its change was seen: the end of a hold, the time of a replay.
+  ALTER TABLE deliveries ADD COLUMN due_since INTEGER;
+  CREATE INDEX deliveries_due_since ON deliveries (chain, due_since) WHERE due_since IS NOT NULL AND state < ${DEAD};
+  DROP INDEX deliveries_parked;
+  DROP INDEX deliveries_gathered;
+  CREATE INDEX deliveries_parked ON deliveries (chain, due_at, due_since) WHERE state = ${PARKED};
+  CREATE INDEX deliveries_gathered ON deliveries (chain, due_at, due_since) WHERE state = ${GATHERED};
+  `,
 ];

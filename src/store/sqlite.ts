@@ -197,7 +197,7 @@ class SqliteStore implements Store {
   }
 
   replay(ids: readonly number[]) {
-    return this.#worker.call('replay', [ids]);
+    return this.#worker.call('replay', [ids, this.#clock.now()]);
   }
 
   discard(ids: readonly number[], { withChanges = false }: { readonly withChanges?: boolean } = {}) {
@@ -235,7 +235,7 @@ class SqliteStore implements Store {
   }
 
   balances() {
-    return this.#worker.call('balances', []);
+    return this.#worker.call('balances', [this.#clock.steady()]);
   }
 
   async statesOf(handler: string) {

@@ -183,11 +183,39 @@ export function deliveries(fixture: StoreFixture): void {
       await store.deadLetter(c?.id ?? 0, { handler: 'default/slack', error: 'HTTP 404', attempts: 1 });
       const zero = { replayed: 0, superseded: 0, discarded: 0 };
       assert.deepEqual(await assertBalanced(store), [
-        { chain: 'default', accepted: 5, completed: 1, halted: 1, dead: 1, pending: 2, oldestPendingAt: NOW, ...zero },
+        { chain: 'default', accepted: 5, completed: 1, halted: 1, dead: 1, pending: 2, dueSince: NOW, ...zero },
       ]);
       for (const { id } of (await claim(store)).deliveries) await store.complete(id, COMPLETED);
-      assert.equal((await store.balances())[0]?.oldestPendingAt, undefined);
+      assert.equal((await store.balances())[0]?.dueSince, undefined);
     });
+
+    storeTest(
+      fixture,
+      'does not count as due what is held on purpose, nor what comes after it in its queue or in a branch',
+      async ({ store }) => {
+        const scope = await withPending(store, ['web']);
+        const dueSince = async () => (await store.balances()).map((balance) => balance.dueSince);
+        const until = NOW + 1000;
+        await store.park((await claimOne(store)).id, { ...PARK, until });
+        assert.deepEqual(await dueSince(), [NOW], 'a failure is no hold');
+        await store.park((await claimOne(store, { now: until })).id, { ...PARK, until, isHold: true });
+        assert.deepEqual(await dueSince(), [undefined]);
+        await accept(store, scope, seen('web', 2));
+        assert.deepEqual(await dueSince(), [undefined], 'its next change is behind it');
+
+        const held = await claimOne(store, { now: until });
+        await store.complete(held.id, COMPLETED, undefined, { chains: ['default/a'] });
+        assert.deepEqual(await dueSince(), [undefined, undefined], 'the next change, and the branch');
+        const next = await claimOne(store);
+        await store.complete(next.id, COMPLETED);
+        const branch = await claimOne(store, { chain: 'default/a' });
+        await store.deadLetter(branch.id, { handler: 'default/a/slack', error: 'e', attempts: 1 });
+        await store.replay([branch.id]);
+        assert.deepEqual(await dueSince(), [undefined, NOW], 'a replay is due from then on');
+        await accept(store, scope, seen('api', 1));
+        assert.deepEqual(await dueSince(), [NOW, NOW]);
+      },
+    );
 
     storeTest(
       fixture,
