@@ -189,6 +189,23 @@ describe('the alerts', () => {
     });
   }
 
+  test('none fires for changes that a quiet holds', async () => {
+    await using world = await World.start();
+    for (let n = 0; n < 1_002; n++) world.server.create(deployment(`web-${n}`, 'nginx', 1));
+    const clock = new FakeClock();
+    const quiet = `quiet = [{ until = "${new Date(clock.now() + 3_600_000).toISOString()}" }]\n`;
+    const config = quiet + kwatchmanConfig(world.slack.url, ['deployment']);
+    await using running = await world.run({ config, listen: '127.0.0.1:0', clock });
+    const scene = { world, running };
+    const recording = new Recording(clock.now() + 60_000);
+    scaleAll(scene, 1_002);
+    await accounted(scene, clock);
+    await record(recording, 20, scene, clock);
+    const [balance] = await running.app.store.balances();
+    assert.equal(balance?.pending, 1_002);
+    await recording.assertNoneFires(world.workdir);
+  });
+
   test('WatchchainAbsent fires while the cluster cannot be reached', async () => {
     await using world = await World.start();
     const kubeconfig = await world.server.writeKubeconfig(world.workdir.file('kubeconfig'));

@@ -60,11 +60,8 @@ export class Recording {
   /** Throws unless no alert fires at minute `quietUntil`, and `alert` fires at the end, with these labels and summary. */
   async assertFires(alert: string, { labels, summary }: Firing, quietUntil: number, workdir: Workdir): Promise<void> {
     const { labels: own, annotations } = await ruleNamed(alert);
-    const group = {
-      interval: '1m',
-      start_timestamp: new Date(this.#startMs).toISOString(),
-      input_series: Array.from(this.#series, ([series, values]) => ({ series, values: this.#padded(values) })),
-      promql_expr_test: [{ expr: 'ALERTS{alertstate="firing"}', eval_time: `${quietUntil}m`, exp_samples: [] }],
+    await this.#evaluate(workdir, {
+      ...nothingFiresAt(quietUntil),
       alert_rule_test: [
         {
           alertname: alert,
@@ -72,6 +69,20 @@ export class Recording {
           exp_alerts: [{ exp_labels: { ...own, ...labels }, exp_annotations: { ...annotations, summary } }],
         },
       ],
+    });
+  }
+
+  /** Throws unless no alert fires at the end. */
+  async assertNoneFires(workdir: Workdir): Promise<void> {
+    await this.#evaluate(workdir, nothingFiresAt(this.#minutes - 1));
+  }
+
+  async #evaluate(workdir: Workdir, expectations: object): Promise<void> {
+    const group = {
+      interval: '1m',
+      start_timestamp: new Date(this.#startMs).toISOString(),
+      input_series: Array.from(this.#series, ([series, values]) => ({ series, values: this.#padded(values) })),
+      ...expectations,
     };
     const file = { rule_files: [RULES], evaluation_interval: '1m', tests: [group] };
     await promtool(['test', 'rules', await workdir.write('alerts.test.json', JSON.stringify(file))]);
@@ -81,4 +92,8 @@ export class Recording {
   #padded(values: readonly string[]): string {
     return [...values, ...Array.from({ length: this.#minutes - values.length }, () => 'stale')].join(' ');
   }
+}
+
+function nothingFiresAt(minute: number): object {
+  return { promql_expr_test: [{ expr: 'ALERTS{alertstate="firing"}', eval_time: `${minute}m`, exp_samples: [] }] };
 }
