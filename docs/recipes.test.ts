@@ -207,6 +207,22 @@ const TRIALS: Readonly<Record<string, Trial>> = {
     ],
     inAnyOrder: true,
   },
+  'A summary every morning': {
+    existing: [deployment('web:1', 1), object('Deployment', 'api', 'shop')],
+    act(server) {
+      server.update(deployment('web:2', 1));
+      server.update(deployment('web:2', 5));
+      server.delete('Deployment', 'api', 'shop');
+    },
+    async later({ world, running, clock }) {
+      // 07:59 in Zurich.
+      await clock.advance(7 * 3_600_000 - 60_000);
+      await running.app.idle();
+      assert.equal(world.slack.requests.length, 0);
+      await until('it is sent', async () => (await clock.advance(30_000), world.slack.requests.length > 0));
+    },
+    expected: [/^```image web web:1 -> web:2, replicas 1 -> 5 · .*several changes seen as one\n/],
+  },
   'Events as metrics': {
     act(server) {
       server.create(event('a', 'SystemOOM', 1));
