@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Program, Workdir } from '../e2e/program.ts';
 import { imported, load, problemsOf, shape, toHook, withoutFolder } from './exporter.ts';
+import { runCommand } from '../run-command.ts';
 
 const URL = 'http://receiver.example';
 
@@ -174,6 +175,23 @@ describe("event-exporter's configuration", () => {
       /^# \S*their\.yaml:6: maxEventAgeSeconds: the variable AGE is not set, and this place cannot refer to it: it is treated as empty$/m,
     );
     assert.doesNotMatch(toml, /variable CLUSTER/);
+  });
+
+  test('3 import refuses an unset variable as the name of a receiver, and names it', async () => {
+    await using workdir = await Workdir.make();
+    const yaml = 'route: { match: [{ receiver: "${TO}" }] }\nreceivers: [{ name: "${TO}", stdout: {} }]\n';
+    const { code, stderr } = await runCommand(['import', await workdir.write('their.yaml', yaml)], { env: {} });
+    assert.equal(code, 1);
+    assert.deepEqual(
+      stderr
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.replace(/^.*their/, 'their')),
+      [
+        'their.yaml:1: route.match[0].receiver: the variable TO is not set, and a name cannot refer to it: set it for this command',
+        'their.yaml:2: receivers[0].name: the variable TO is not set, and a name cannot refer to it: set it for this command',
+      ],
+    );
   });
 
   test('4 the age of Events is 5 seconds by default; both of its names at once are refused', async () => {

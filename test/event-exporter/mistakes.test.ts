@@ -28,6 +28,31 @@ describe("mistakes in event-exporter's configuration", () => {
       '2: receivers[0].webhok: unknown receiver type; did you mean "webhook"?; --lenient leaves it out',
     ],
     [
+      'a receiver type of another build',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, prometheus: {} }]\n',
+      '2: receivers[0].prometheus: unknown receiver type; supported are webhook, file, stdout, slack, teams; --lenient leaves it out',
+    ],
+    [
+      'the URL of a webhook for slack',
+      'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, slack: { webhookUrl: https://x } }]\n',
+      '2: receivers[0].slack.webhookUrl: unknown key: slack sends with a token to a channel; for the URL of a webhook, use the type webhook with layout: {text: "..."}; --lenient leaves it out',
+    ],
+    [
+      'routes at the top level',
+      'routes: [{ match: [{ receiver: hook }] }]\nreceivers: [{ name: hook, stdout: {} }]\n',
+      '1: routes: has no effect here: it belongs below route; --lenient leaves it out',
+    ],
+    [
+      'drop in a rule',
+      toHook(URL, { route: 'route: { match: [{ receiver: hook }, { drop: [{ type: Normal }] }] }' }),
+      '1: route.match[1].drop: has no effect in a rule: it belongs to the route, beside the list that holds this rule; --lenient leaves it out',
+    ],
+    [
+      "a field by its name in the Event's JSON",
+      toHook(URL, { layout: '      layout:\n        by: "{{ .ReportingComponent }}"\n' }),
+      '7: receivers[0].webhook.layout.by: must be a Go template that can be translated: there is no field .ReportingComponent in an Event; did you mean "ReportingController"?; --lenient leaves it out',
+    ],
+    [
       'a receiver type without effect in event-exporter',
       'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, splunk: {} }]\n',
       '2: receivers[0].splunk: receiver "hook": splunk is not supported; use a webhook with a layout instead: docs/receivers.md; --lenient leaves it out',
@@ -73,6 +98,32 @@ describe("mistakes in event-exporter's configuration", () => {
       assert.ok(problems.includes(`config.yaml:${problem}`), problems.join('\n'));
     });
   }
+
+  test('5 receivers below route are reported once, with the remedy, and not as unknown in each rule', async () => {
+    assert.deepEqual(await problemsOf('route:\n  match: [{ receiver: x }]\n  receivers: [{ name: x, stdout: {} }]\n'), [
+      'config.yaml:1: receivers: is missing: there is nowhere to send to',
+      'config.yaml:3: route.receivers: has no effect here: it belongs to the top level, beside route; --lenient leaves it out',
+    ]);
+  });
+
+  test('5 conditions and drops without effect on the receiver beside them are warned of', async () => {
+    const route = `route:
+  routes:
+    - match:
+        - kind: Pod
+        - receiver: hook
+    - drop:
+        - type: Normal
+`;
+    const { warnings } = await load(toHook(URL, { route }));
+    assert.deepEqual(warnings.map(withoutFolder), [
+      'config.yaml:4: route.routes[0].match[0]: has no effect, as before: it names no receiver. The conditions of a receiver belong into the same rule',
+      'config.yaml:6: route.routes[1].drop: has no effect, as before: it only stops what match and routes beside it would send',
+    ]);
+    const nested =
+      'route: { drop: [{ type: Normal }], match: [{ kind: Pod }], routes: [{ match: [{ receiver: hook }] }] }';
+    assert.deepEqual((await load(toHook(URL, { route: nested }))).warnings, []);
+  });
 
   test('5 a value of the wrong type hides no other mistake', async () => {
     const route =
@@ -138,6 +189,9 @@ receivers:
   test('6 a mistake in the YAML is reported with its line and the remedy', async () => {
     assert.deepEqual(await problemsOf('route: {}\nlogLevel: {{info}}\n'), [
       'config.yaml:2: broken YAML in column 12: a key must be a string; a value with a template in it needs quotes around it: "{{ ... }}"',
+    ]);
+    assert.deepEqual(await problemsOf('route: {}\nreceivers:\n  - name: x\n    stdout：\n      deDot: true\n'), [
+      'config.yaml:4: broken YAML in column 5: Implicit keys need to be on a single line; it ends with a full-width colon (：) where YAML needs a plain one',
     ]);
     const [problem = ''] = await problemsOf('route:\n  match: [\nreceivers: []\n');
     assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);

@@ -80,8 +80,9 @@ function reasonOf({ code, message }: YAMLError): string {
 
 /** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */
 function hint(text: string, line: number): string {
-  const suspect = text.split('\n')[line - 1]?.includes('{{') === true;
-  return suspect ? '; a value with a template in it needs quotes around it: "{{ ... }}"' : '';
+  const suspect = text.split('\n')[line - 1] ?? '';
+  if (suspect.trimEnd().endsWith('：')) return '; it ends with a full-width colon (：) where YAML needs a plain one';
+  return suspect.includes('{{') ? '; a value with a template in it needs quotes around it: "{{ ... }}"' : '';
 }
 
 /** The line of the key at a path, or of the nearest key above it. Case is ignored. */

@@ -41,7 +41,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
 function checkedFile(written: unknown, report: Report): ExporterFile | undefined {
   const unknown: Problem[] = [];
   const canonicalized = canonicalize(written, exporterFile, [], unknown);
-  for (const { path, message } of unknown) report.unsupported(path, message);
+  for (const { path, message } of unknown) report.unsupported(path, misplaced(path) ?? message);
   const checked = exporterFile.safeParse(canonicalized);
   if (checked.success) return checked.data;
   for (const { path, message } of problemsOf(checked.error, canonicalized, [], isSecret)) report.problem(path, message);
@@ -49,6 +49,18 @@ function checkedFile(written: unknown, report: Report): ExporterFile | undefined
   const paths = checked.error.issues.map((issue) => issue.path);
   if (paths.some(([key, ...inner]) => key === 'receivers' && inner.length === 0)) return undefined;
   return exporterFile.safeParse(paths.reduce(without, canonicalized)).data;
+}
+
+/** What to do with a key that is known elsewhere; kubernetes-event-exporter ignores it, so that it is often seen. */
+function misplaced(path: Path): string | undefined {
+  const key = String(path.at(-1)).toLowerCase();
+  if (path.length === 1)
+    return ['routes', 'match', 'drop'].includes(key) ? 'has no effect here: it belongs below route' : undefined;
+  if (path[0] !== 'route') return undefined;
+  if (key === 'receivers') return 'has no effect here: it belongs to the top level, beside route';
+  return ['routes', 'match', 'drop'].includes(key)
+    ? 'has no effect in a rule: it belongs to the route, beside the list that holds this rule'
+    : undefined;
 }
 
 /** List elements are kept, so that the others keep their indexes. */
@@ -89,12 +101,18 @@ function normalizeValues(value: unknown, context: NormalizeContext, path: Path =
   const { environment, report } = context;
   const resolved = environment.resolve(value);
   if (resolved === value) return value;
+  const [unset] = environment.unsetIn(value);
+  if (unset !== undefined && resolved === '' && NAMES.has(key.toLowerCase())) {
+    report.problem(path, `the variable ${unset} is not set, and a name cannot refer to it: set it for this command`);
+    return `\${${unset}}`;
+  }
   // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
   for (const name of environment.unsetIn(value))
     report.warning(path, `the variable ${name} is not set, and this place cannot refer to it: it is treated as empty`);
   return parseYaml(resolved).value;
 }
 
+const NAMES: ReadonlySet<string> = new Set(['name', 'receiver']);
 const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
 
 /** Seconds, as in kubernetes-event-exporter. */
@@ -238,8 +256,9 @@ class Adapter {
     this.#usedReceivers.add(name);
     const receiver = this.#receivers.get(name);
     if (receiver === undefined) {
-      const known = [...this.#receivers.keys()];
-      this.#report.unsupported(path, `unknown receiver "${name}"; known receivers are ${known.join(', ') || 'none'}`);
+      const known = [...this.#receivers.keys()].join(', ');
+      // That there are none is reported once.
+      if (known !== '') this.#report.unsupported(path, `unknown receiver "${name}"; known receivers are ${known}`);
       return undefined;
     }
     return receiver.sink && this.#report.copy({ ...receiver.sink }, receiver.sink);

@@ -46,7 +46,10 @@ function sinkOf(
   const types = SINK_TYPES.filter((type) => written.has(type.toLowerCase()));
   const known = new Set(types.map((type) => type.toLowerCase()));
   const unknown = [...written].filter(([lower]) => !known.has(lower)).map(([, key]) => key);
-  for (const key of unknown) report.unsupported([...path, key], `unknown receiver type${didYouMean(key, SINK_TYPES)}`);
+  for (const key of unknown) {
+    const hint = didYouMean(key, SINK_TYPES) || `; supported are ${Object.keys(SINKS).join(', ')}`;
+    report.unsupported([...path, key], `unknown receiver type${hint}`);
+  }
   const [type, ...others] = types;
   for (const other of others)
     report.unsupported([...path, other], `receiver "${name}" has several types, of which ${type} is used`);
@@ -76,12 +79,18 @@ type Build<Options> = (options: Options, at: Path, context: TemplateContext) => 
 
 const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = { webhook, file, stdout, slack, teams };
 
+/** Many take Slack's receiver for one of webhooks, as it is in other tools. */
+const WEBHOOK_URL = /^(?:endpoint|url|webhook_?(?:url)?)$/i;
+const SLACK_BY_TOKEN =
+  'unknown key: slack sends with a token to a channel; for the URL of a webhook, use the type webhook with layout: {text: "..."}';
+
 function translated(key: SinkKey, given: unknown, at: Path, context: TemplateContext): Table | undefined {
   const { report } = context;
   const schema: z.ZodObject = SINKS[key];
   const unknown: Problem[] = [];
   const options = canonicalize(given, schema, at, unknown);
-  for (const { path, message } of unknown) report.unsupported(path, message);
+  for (const { path, message } of unknown)
+    report.unsupported(path, key === 'slack' && WEBHOOK_URL.test(String(path.at(-1))) ? SLACK_BY_TOKEN : message);
   const checked = schema.safeParse(options);
   if (!checked.success) {
     for (const { path, message } of problemsOf(checked.error, options, at, () => true)) report.problem(path, message);

@@ -39,6 +39,7 @@ export function stepOfRoute(route: Route, path: Path, context: RouteContext): St
     });
   const drops = tested(route.drop, 'drop').flatMap((one) => dropOf(one, context));
   const rules = tested(route.match, 'match');
+  warnOfNoEffect(route, path, drops.length > 0, context.report);
   if (drops.includes('everything')) return undefined;
   return simplified({
     name: 'route',
@@ -49,6 +50,23 @@ export function stepOfRoute(route: Route, path: Path, context: RouteContext): St
       ...stepsOfInnerRoutes(route.routes, path, rules, context),
     ],
   });
+}
+
+/** Rules and drops that were meant for what stands beside them: the usual mistakes in these files, and silent ones. */
+function warnOfNoEffect({ match = [], routes = [] }: Route, path: Path, drops: boolean, report: Report): void {
+  if (routes.length > 0) return;
+  const sends = match.some(({ receiver = '' }) => receiver !== '');
+  if (drops && !sends)
+    report.warning(
+      [...path, 'drop'],
+      'has no effect, as before: it only stops what match and routes beside it would send',
+    );
+  for (const [index, { receiver = '' }] of match.entries())
+    if (receiver === '')
+      report.warning(
+        [...path, 'match', index],
+        'has no effect, as before: it names no receiver. The conditions of a receiver belong into the same rule',
+      );
 }
 
 /** Empty for a rule that never holds. */

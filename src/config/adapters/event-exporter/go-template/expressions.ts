@@ -1,7 +1,7 @@
 /** Pipelines of a Go template as Liquid expressions. */
 import { didYouMean } from '../../../../near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
-import { TIME_FIELDS, type Struct } from './fields.ts';
+import { GO_NAMES, TIME_FIELDS, type Struct } from './fields.ts';
 import { functionOf, type GoFunction } from './functions.ts';
 import { isMap, literalOf, member, refuseStruct, structOf, typeName, valueOf, type Value } from './value.ts';
 
@@ -159,7 +159,8 @@ export class Expressions {
     if (field === undefined) {
       const where = struct === 'Event' ? 'an Event' : struct;
       const names = Object.keys(fields).filter((known) => !known.startsWith('Get'));
-      const near = didYouMean(name, names) || `; its fields are ${names.join(', ')}`;
+      const near =
+        didYouMean(GO_NAMES.get(name.toLowerCase()) ?? name, names) || `; its fields are ${names.join(', ')}`;
       throw new GoTemplateError(`there is no field .${name} in ${where}${near}`);
     }
     if (field.literal !== undefined) return literalOf(field.literal);

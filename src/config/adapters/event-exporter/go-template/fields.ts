@@ -41,6 +41,9 @@ export function structsOf(options: FieldOptions): Readonly<Record<string, Struct
   };
 }
 
+/** Fields whose name in the Event's JSON, in lower case, is another one than in Go. */
+export const GO_NAMES: ReadonlyMap<string, string> = new Map([['reportingcomponent', 'ReportingController']]);
+
 /** The Event with what is known about its object, as kubernetes-event-exporter sends it without a layout. */
 export function wholeEvent({ clusterName, deDot }: FieldOptions): string {
   const whole = `${MANIFEST} | enhanced_event: involved, ${quoted(clusterName)}`;
