@@ -48,6 +48,70 @@ receivers:
     assert.equal(annotation?.rawHeaders.filter((name) => name.toLowerCase() === 'content-type').length, 1);
   });
 
+  test('1 Loki, Elasticsearch and OpenSearch get the requests that event-exporter sends', async () => {
+    await using world = await World.start();
+    const config = `route: { match: [{ receiver: loki }, { receiver: line }, { receiver: es }, { receiver: os }] }
+receivers:
+  - name: loki
+    loki: { url: "${world.slack.url}/loki", streamLabels: { app: events, n: "{{ .Count }}" }, headers: { X-Scope-OrgID: 0 } }
+  - name: line
+    loki: { url: "${world.slack.url}/line", streamLabels: { a: b }, layout: { z: "{{ .Message }}", "a{{": [1, { k: 'x "y"' }] } }
+  - name: es
+    elasticsearch:
+      hosts: ["${world.slack.url}/es/"]
+      index: unused
+      indexFormat: "kube-events-{2006}"
+      apiKey: k
+      layout: { reason: "{{ .Reason }}" }
+  - name: os
+    opensearch:
+      hosts: ["${world.slack.url}"]
+      index: events
+      username: admin
+      password: 'p"a#$HOME'
+      useEventID: true
+      deDot: true
+      layout: { labels: "{{ toJson .Labels }}" }
+`;
+    await using running = await run(world, config);
+    world.server.create({
+      ...podEvent({
+        message: 'a <b> "c"',
+        metadata: { name: 'web.1', namespace: 'default', uid: 'u/1', labels: { 'a.b': 'c' } },
+      }),
+    });
+    await world.slack.waitFor(4);
+    await running.app.idle();
+    const year = new Date().getUTCFullYear();
+    const [es, os, line, loki] = world.slack.requests.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+    assert.deepEqual(
+      [es?.method, es?.path, es?.headers.authorization],
+      ['POST', `/es/kube-events-${year}/_doc`, 'ApiKey k'],
+    );
+    assert.equal(es?.body, '{"reason":"BackOff"}');
+    assert.deepEqual([os?.method, os?.path], ['PUT', '/events/_doc/u%2F1']);
+    assert.equal(
+      os?.headers.authorization,
+      `Basic ${Buffer.from(`admin:p"a#${world.workdir.path}`).toString('base64')}`,
+    );
+    assert.equal(os?.body, String.raw`{"labels":"{\"a_b\":\"c\"}"}`);
+    assert.equal(loki?.headers['x-scope-orgid'], '0');
+    const entry = (body = '') => {
+      const { streams } = JSON.parse(body) as { streams: [{ stream: object; values: [[string, string]] }] };
+      const [
+        {
+          stream,
+          values: [[time, text]],
+        },
+      ] = streams;
+      assert.match(time, /^\d{10}0{9}$/);
+      return { stream, line: JSON.parse(text) as Record<string, unknown> };
+    };
+    assert.deepEqual(entry(line?.body), { stream: { a: 'b' }, line: { 'a{{': [1, { k: 'x "y"' }], z: 'a <b> "c"' } });
+    const whole = entry(loki?.body);
+    assert.deepEqual([whole.stream, whole.line['reason']], [{ app: 'events', n: '1' }, 'BackOff']);
+  });
+
   test('31 header values are templates, and override the default ones', async () => {
     await using world = await World.start();
     const layout = `      headers: { X-Reason: "{{ .Reason }}", content-type: text/plain, User-Agent: kube-event-exporter 1.0, Host: elsewhere }\n`;

@@ -30,12 +30,27 @@ describe("mistakes in event-exporter's configuration", () => {
     [
       'a receiver type of another build',
       'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, prometheus: {} }]\n',
-      '2: receivers[0].prometheus: unknown receiver type; supported are webhook, file, stdout, slack, teams; --lenient leaves it out',
+      '2: receivers[0].prometheus: unknown receiver type; supported are webhook, file, stdout, slack, teams, loki, elasticsearch, opensearch; --lenient leaves it out',
     ],
     [
       'the URL of a webhook for slack',
       'route: { match: [{ receiver: hook }] }\nreceivers: [{ name: hook, slack: { webhookUrl: https://x } }]\n',
       '2: receivers[0].slack.webhookUrl: unknown key: slack sends with a token to a channel; for the URL of a webhook, use the type webhook with layout: {text: "..."}; --lenient leaves it out',
+    ],
+    [
+      'the id of a cloud, which only its clients can resolve',
+      'route: { match: [{ receiver: es }] }\nreceivers: [{ name: es, elasticsearch: { cloudID: "x:y", index: i } }]\n',
+      '2: receivers[0].elasticsearch.cloudID: is not supported: write the https:// address of the deployment into hosts; --lenient leaves it out',
+    ],
+    [
+      'a store without a host',
+      'route: { match: [{ receiver: os }] }\nreceivers: [{ name: os, opensearch: { index: i } }]\n',
+      '2: receivers[0].opensearch.hosts: is missing: it must list the address of a node; --lenient leaves it out',
+    ],
+    [
+      'a store without an index',
+      'route: { match: [{ receiver: os }] }\nreceivers: [{ name: os, opensearch: { hosts: ["http://x"] } }]\n',
+      '2: receivers[0].opensearch: needs an index or an indexFormat; --lenient leaves it out',
     ],
     [
       'routes at the top level',
@@ -65,7 +80,7 @@ describe("mistakes in event-exporter's configuration", () => {
     [
       'a receiver type without a value',
       'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    stdout:\n',
-      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, followed by options or {}; --lenient leaves it out',
+      '3: receivers[0]: receiver "hook" has no type: it needs one of webhook, file, stdout, slack, teams, loki, elasticsearch, opensearch, followed by options or {}; --lenient leaves it out',
     ],
     [
       'an invalid regular expression',

@@ -6,6 +6,7 @@ import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { TemplateContext } from './layout.ts';
 import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
 import { file, slack, stdout, teams, webhook } from './sinks.ts';
+import { elasticsearch, loki, opensearch } from './stores.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -69,7 +70,7 @@ function sinkOf(
 }
 
 /** Receivers that a webhook can reach instead. */
-const BY_WEBHOOK: ReadonlySet<string> = new Set(['elasticsearch', 'opensearch', 'loki', 'splunk', 'email']);
+const BY_WEBHOOK: ReadonlySet<string> = new Set(['opsgenie', 'splunk', 'email']);
 
 function isBuilt(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);
@@ -77,7 +78,16 @@ function isBuilt(key: string): key is SinkKey {
 
 type Build<Options> = (options: Options, at: Path, context: TemplateContext) => Table | undefined;
 
-const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = { webhook, file, stdout, slack, teams };
+const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = {
+  webhook,
+  file,
+  stdout,
+  slack,
+  teams,
+  loki,
+  elasticsearch,
+  opensearch,
+};
 
 /** Many take Slack's receiver for one of webhooks, as it is in other tools. */
 const WEBHOOK_URL = /^(?:endpoint|url|webhook_?(?:url)?)$/i;

@@ -49,6 +49,19 @@ const tls = z.strictObject({
   certFile: text.optional(),
 });
 
+const search = {
+  hosts: z.array(text).optional(),
+  username: text.optional(),
+  password: text.optional(),
+  index: text.optional(),
+  indexFormat: text.optional(),
+  type: text.optional(),
+  useEventID: z.boolean().optional(),
+  deDot: z.boolean().optional(),
+  layout: layout.optional(),
+  tls: tls.optional(),
+};
+
 /** The receivers that are supported, by the key that names them. */
 export const SINKS = {
   webhook: z.strictObject({
@@ -81,6 +94,20 @@ export const SINKS = {
     cache: z.strictObject({ name: text.optional(), namespace: text.optional() }).optional(),
   }),
   teams: z.strictObject({ endpoint: text, headers: texts.optional(), layout: layout.optional() }),
+  loki: z.strictObject({
+    url: text,
+    headers: texts.optional(),
+    streamLabels: texts.optional(),
+    layout: layout.optional(),
+    tls: tls.optional(),
+  }),
+  elasticsearch: z.strictObject({
+    ...search,
+    cloudID: text.optional(),
+    apiKey: text.optional(),
+    headers: texts.optional(),
+  }),
+  opensearch: z.strictObject(search),
 } as const;
 
 export type SinkKey = keyof typeof SINKS;
@@ -120,6 +147,6 @@ export const RESOLVED_KEYS: ReadonlySet<string> = new Set(
   [
     'maxEventAgeSeconds throttlePeriod kubeQPS kubeBurst cacheSize minCount maxsize maxage maxbackups',
     'logLevel logFormat metricsNamePrefix leaderElectionID completionEmoji',
-    'enabled omitLookup deDot insecureSkipVerify name receiver',
+    'enabled omitLookup deDot useEventID insecureSkipVerify name receiver',
   ].flatMap((names) => names.toLowerCase().split(' ')),
 );

@@ -4,7 +4,7 @@ import { wholeEvent } from './go-template/fields.ts';
 import { translateLayout, translateTemplate, wholeEventTemplate, type TemplateContext } from './layout.ts';
 import type { SinkOptions } from './schema.ts';
 
-type Table = Readonly<Record<string, unknown>>;
+export type Table = Readonly<Record<string, unknown>>;
 
 /** Go's HTTP client writes these itself, whatever is configured. */
 const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|trailer|te|upgrade|expect|keep-alive)$/i;
@@ -15,6 +15,22 @@ export function webhook(
   context: TemplateContext,
 ): Table {
   const { environment, report } = context;
+  return report.from(
+    at,
+    {
+      name: 'webhook',
+      url: environment.reference(endpoint),
+      ...withHeaders(headersOf(headers, at, context)),
+      layout: layoutOf(layout, at, context),
+      ...withTls(tls, context),
+    },
+    { url: ['endpoint'] },
+  );
+}
+
+/** The headers as templates, without those of the connection. */
+export function headersOf(headers: Readonly<Record<string, string>>, at: Path, context: TemplateContext): Table {
+  const { environment, report } = context;
   const templates = Object.entries(headers).flatMap(([name, value]) => {
     const path = [...at, 'headers', name];
     if (CONNECTION_HEADERS.test(name)) {
@@ -24,17 +40,15 @@ export function webhook(
     const template = translateTemplate(value, path, context);
     return template === undefined ? [] : [[environment.resolve(name), template] as const];
   });
-  return report.from(
-    at,
-    {
-      name: 'webhook',
-      url: environment.reference(endpoint),
-      ...(templates.length === 0 ? {} : { headers: Object.fromEntries(templates) }),
-      layout: layoutOf(layout, at, context),
-      ...(tls === undefined ? {} : { tls: references(tls, context) }),
-    },
-    { url: ['endpoint'] },
-  );
+  return Object.fromEntries(templates);
+}
+
+export function withHeaders(headers: Table): Table {
+  return Object.keys(headers).length === 0 ? {} : { headers };
+}
+
+export function withTls(tls: Table | undefined, context: TemplateContext): Table {
+  return tls === undefined ? {} : { tls: references(tls, context) };
 }
 
 const DEFAULT_MAX_SIZE_MB = 100;
@@ -149,12 +163,12 @@ export function teams({ endpoint, headers, layout }: SinkOptions<'teams'>, at: P
 }
 
 /** The translated layout, or the whole Event without one. */
-function layoutOf(layout: Table | undefined, at: Path, context: TemplateContext): unknown {
+export function layoutOf(layout: Table | undefined, at: Path, context: TemplateContext): unknown {
   if (layout === undefined) return wholeEventTemplate(context);
   return translateLayout(layout, [...at, 'layout'], context);
 }
 
-function withDeDot(context: TemplateContext, deDot: boolean): TemplateContext {
+export function withDeDot(context: TemplateContext, deDot: boolean): TemplateContext {
   return { ...context, fields: { ...context.fields, deDot } };
 }
 
