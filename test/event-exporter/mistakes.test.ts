@@ -224,6 +224,8 @@ receivers:
     ] as const) {
       const [problem = ''] = await problemsOf(JSON.stringify(file));
       assert.ok(problem.endsWith(`; what is below ${place} is one: move that to a file of its own`), problem);
+      const [among = ''] = await problemsOf(`kind: Role\n---\n${JSON.stringify(file)}\n--- # next\nkind: Deployment\n`);
+      assert.equal(among, problem);
     }
   });
 });

@@ -16,9 +16,20 @@ export function adapterOf(text: string, extension: string): Adapter | undefined 
   if (isControllerFile(text)) return adaptController;
   if (extension === '.ini') return undefined;
   // kubernetes-event-exporter expands `${NAME}` before it parses; unexpanded, it is invalid YAML inside of `[...]` and `{...}`.
-  const { value } = parseYaml(text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length)));
+  const unexpanded = text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length));
+  const { value } = manifestsAsNothing(() => parseYaml(unexpanded), text);
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
+}
+
+/** Several manifests, one with a configuration in it: that is the mistake to report, not the second document. */
+function manifestsAsNothing<T>(read: () => T, text: string): T | { readonly value: undefined } {
+  try {
+    return read();
+  } catch (thrown) {
+    if (innerConfiguration(text) !== undefined) return { value: undefined };
+    throw thrown;
+  }
 }
 
 /** ConfigMaps and chart values hold a configuration two levels down, or one more below the name of a subchart. */
@@ -39,7 +50,12 @@ export function innerConfiguration(text: string): Path | undefined {
     }
     return undefined;
   };
-  return ignoringSyntax(() => search(parseYaml(text).value, []));
+  // A manifest often holds several documents.
+  for (const document of text.split(/^---(?=\s|$)/m)) {
+    const found = ignoringSyntax(() => search(parseYaml(document).value, []));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function ignoringSyntax<T>(read: () => T): T | undefined {
