@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { WaitError } from '../errors.ts';
-import { countOf, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
+import { halt } from './handler.ts';
+import { countOf, grouping, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -88,5 +89,28 @@ describe('a digest', () => {
     await chain.advance(60_000);
     assert.deepEqual(told, [2]);
     assert.equal(await lateness(chain), undefined);
+  });
+
+  test('makes nothing late that waited behind it in its group, however many of the group halt first', async (t) => {
+    const chain = await startTestChain(t, {
+      digest: { windowMs: HOUR_MS, over: 0 },
+      handlers: [
+        grouping('group', {
+          group: () => 'shop',
+          handle: (change) => ({ verdict: change.key === 'shop/b' ? halt('told') : change, state: null }),
+        }),
+        transform('busy', (change) => {
+          if (change.key === 'shop/c') throw new WaitError(chain.clock.now() + 60_000);
+          return change;
+        }),
+        sink('slack', () => Promise.resolve(), { deliverMany: () => Promise.resolve() }),
+      ],
+    });
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    await chain.advance(HOUR_MS);
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [1, 1, 1]);
+    assert.equal(await lateness(chain), 0);
   });
 });

@@ -6,7 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
-import { UNBLOCK } from './delivery-row.ts';
+import { MAKE_READY, UNBLOCK } from './delivery-row.ts';
 import { Failures } from './failures.ts';
 import type { Gathered } from './gathered.ts';
 import type { HandlerMemory, StateRecords } from './handler-memory.ts';
@@ -96,12 +96,14 @@ export class Deliveries {
   completeAll(ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined): boolean {
     let last: Ended | undefined;
     for (const { delivery, end } of ends) {
-      last = this.#end(delivery, end, now);
-      this.#edits.drop(delivery, last.edits);
+      const ended = this.#end(delivery, end, now);
+      this.#edits.drop(delivery, ended.edits);
+      // Each waited for the one before it, and the next one for all of them.
+      last = { ...ended, due_since: Math.max(ended.due_since ?? 0, last?.due_since ?? 0) || null };
     }
     if (last === undefined) return false;
     this.#memory.write(last, writes);
-    if (next !== undefined) this.#statements.ready.run(next);
+    if (next !== undefined) this.#statements.ready.run(last.due_since, next);
     const freed = next === undefined && this.#unblock(last);
     return freed || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.mayFreeOthers();
   }
@@ -200,7 +202,7 @@ export class Deliveries {
 
   /** Returns whether a delivery was waiting. */
   #unblock({ chain, queue, due_since: dueSince }: Pick<Ended, 'chain' | 'queue' | 'due_since'>): boolean {
-    return this.#statements.unblock.run(chain, queue, dueSince).changes !== 0;
+    return this.#statements.unblock.run(dueSince, chain, queue).changes !== 0;
   }
 
   #requireClaimed(changes: number | bigint, delivery: number): void {
@@ -219,7 +221,7 @@ function prepare(db: DatabaseSync) {
   return {
     open: db.prepare('INSERT INTO deliveries (chain, change, queue, state, timer_of) VALUES (?, ?, ?, ?, ?)'),
     unfinished: db.prepare(`SELECT 1 FROM deliveries WHERE chain = ? AND queue = ? AND state < ${DEAD} LIMIT 1`),
-    ready: db.prepare(`UPDATE deliveries SET state = ${READY} WHERE id = ? AND id IN temp.claimed`),
+    ready: db.prepare(`${MAKE_READY} WHERE id = ?2 AND id IN temp.claimed`),
     unclaim: db.prepare('DELETE FROM temp.claimed WHERE id = ?'),
     claimed: query<Pick<Ended, 'chain' | 'queue' | 'due_since'>>(
       db,

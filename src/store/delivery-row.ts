@@ -10,12 +10,12 @@ export const DELIVERY_COLUMNS = `
   d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
   ${REPORTED_COLUMNS}`;
 
-/**
- * Makes the first blocked delivery of a chain and queue ready. It waited for one that was due since `?3`: if that was held on purpose,
- * so was this one.
- */
-export const UNBLOCK = `UPDATE deliveries SET state = ${READY}, due_since = coalesce(max(due_since, ?3), due_since, ?3) WHERE id = (
-  SELECT min(id) FROM deliveries WHERE chain = ?1 AND queue = ?2 AND state = ${BLOCKED} AND state < ${DEAD})`;
+/** Makes a delivery ready. It waited for one that was due since `?1`: if that was held on purpose, so was this one. */
+export const MAKE_READY = `UPDATE deliveries SET state = ${READY}, due_since = coalesce(max(due_since, ?1), due_since, ?1)`;
+
+/** Makes the first blocked delivery of a chain and queue ready. */
+export const UNBLOCK = `${MAKE_READY} WHERE id = (
+  SELECT min(id) FROM deliveries WHERE chain = ?2 AND queue = ?3 AND state = ${BLOCKED} AND state < ${DEAD})`;
 
 /** What a delivery reports: its change, and how a replay or a merge modified it (see merging.ts). */
 export interface ReportedRow extends ChangeRow {

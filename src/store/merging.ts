@@ -96,7 +96,7 @@ export class Merging {
     const end = (delivery: number, reason: string): void => void this.#statements.supersede.run(reason, now, delivery);
     if (this.#isUndone(first, last)) {
       for (const { delivery } of [first, ...others]) end(delivery, `undone by change ${last.newest}`);
-      this.#statements.unblock.run(chain, first.queue, first.due_since);
+      this.#statements.unblock.run(first.due_since, chain, first.queue);
       return others.length + 1;
     }
     const actors = [first, ...others].map((one) => one.merged_actors ?? this.#actorsOf(one.change));
