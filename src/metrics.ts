@@ -98,7 +98,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     pending: gauge('pending', 'Changes that have not ended yet', 'chain'),
     oldestPending: gauge(
       'oldest_pending_timestamp_seconds',
-      'When the change that has waited longest was seen, or the end of its hold by a quiet or a digest; absent while none waits beyond that',
+      'Since when the change that has waited longest has been due: when it was seen or replayed, or when a quiet or a digest no longer held it; absent while none is due',
       'chain',
     ),
     dead: gauge('dead_letters', 'Dead letters kept', 'chain'),
