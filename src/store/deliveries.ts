@@ -28,9 +28,6 @@ interface Ended {
   readonly queue: string;
   readonly change: number;
   readonly edits: number | null;
-  readonly newest: number | null;
-  readonly actors: string | null;
-  readonly replayed: number;
   readonly due_since: number | null;
 }
 
@@ -88,7 +85,7 @@ export class Deliveries {
   complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks?: Forks): boolean {
     const ended = this.#end(delivery, end, now);
     this.#memory.write(ended, writes);
-    if (forks !== undefined) this.#fork(ended, forks);
+    if (forks !== undefined) this.#fork(delivery, ended, forks);
     this.#edits.drop(delivery, ended.edits);
     return this.#unblock(ended) || (writes.wakeUps?.length ?? 0) > 0 || this.#crashes.mayFreeOthers();
   }
@@ -113,7 +110,7 @@ export class Deliveries {
     const ended = this.#end(delivery, { kind: 'dead', by: handler, reason: error }, now, attempts);
     this.failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
     if (death.isAlone === true) this.#gathered.separate(delivery);
-    if (forks !== undefined) this.#fork(ended, forks);
+    if (forks !== undefined) this.#fork(delivery, ended, forks);
     this.#unblock(ended);
   }
 
@@ -168,25 +165,11 @@ export class Deliveries {
     return this.#statements.unfinished.get(chain, queue) === undefined ? READY : BLOCKED;
   }
 
-  #fork(
-    { change, queue, edits: inherited, newest, actors, replayed, due_since: dueSince }: Ended,
-    { chains, edits: text }: Forks,
-  ): void {
+  #fork(delivery: number, { change, queue, edits: inherited }: Ended, { chains, edits: text }: Forks): void {
     const edits = text === undefined ? inherited : this.#edits.add(text);
     const ownQueue = groupOf(queue) === undefined ? queue : this.#memory.queueOfChange(change);
-    for (const chain of chains) {
-      this.#statements.fork.run(
-        chain,
-        change,
-        ownQueue,
-        this.#firstState(chain, ownQueue),
-        edits,
-        newest,
-        actors,
-        replayed,
-        dueSince,
-      );
-    }
+    for (const chain of chains)
+      this.#statements.fork.run(chain, ownQueue, this.#firstState(chain, ownQueue), edits, delivery);
     this.count(chains, 1);
   }
 
@@ -240,12 +223,12 @@ function prepare(db: DatabaseSync) {
       db,
       `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
          attempts = coalesce(?, attempts), claims = 0
-       WHERE id = ? RETURNING chain, queue, change, edits, newest, actors, replayed, due_since`,
+       WHERE id = ? RETURNING chain, queue, change, edits, due_since`,
     ),
     unblock: db.prepare(UNBLOCK),
     fork: db.prepare(
-      `INSERT INTO deliveries (chain, change, queue, state, edits, newest, actors, replayed, due_since)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO deliveries (chain, queue, state, edits, change, newest, actors, replayed, due_since)
+       SELECT ?, ?, ?, ?, change, newest, actors, replayed, due_since FROM deliveries WHERE id = ?`,
     ),
     find: query<Pick<Ended, 'chain' | 'queue'>>(db, 'SELECT chain, queue FROM deliveries WHERE id = ? AND state = ?'),
     revive: db.prepare(
