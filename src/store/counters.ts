@@ -6,12 +6,6 @@ import type { Balance } from './looking-back.ts';
 
 export type Count = Exclude<keyof Balance, 'chain' | 'pending' | 'dueSince'>;
 
-/** How many deliveries of a chain are unfinished. */
-interface Waiting {
-  readonly chain: string;
-  readonly n: number;
-}
-
 const COUNTS = [
   'accepted',
   'replayed',
@@ -59,7 +53,7 @@ export class Counters {
     );
     this.#all = query<Omit<Balance, 'pending' | 'dueSince'>>(db, 'SELECT * FROM counters ORDER BY chain');
     // Counted, not computed from the other counts, which would make the sums balance by definition.
-    this.#pending = query<Waiting>(
+    this.#pending = query<{ chain: string; n: number }>(
       db,
       `SELECT chain, count(*) AS n FROM deliveries WHERE state < ${DEAD} GROUP BY chain`,
     );
@@ -87,10 +81,10 @@ export class Counters {
   balances(now: number): Balance[] {
     this.write();
     const waiting = new Map(this.#pending.all().map(({ chain, n }) => [chain, n]));
-    return this.#all.all().map((row) => {
-      const pending = waiting.get(row.chain) ?? 0;
-      const dueSince = pending === 0 ? undefined : (this.#dueSince.get(row.chain, now)?.at ?? undefined);
-      return { ...row, pending, dueSince };
-    });
+    return this.#all.all().map((row) => ({
+      ...row,
+      pending: waiting.get(row.chain) ?? 0,
+      dueSince: this.#dueSince.get(row.chain, now)?.at ?? undefined,
+    }));
   }
 }

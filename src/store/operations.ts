@@ -53,17 +53,17 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
   const bodies = new Bodies(db);
   const baseline = new Baseline(db, bodies);
   const edits = new Edits(db);
-  const states = new HandlerMemory(db);
+  const memory = new HandlerMemory(db);
   const gathered = new Gathered(db);
   const merging = new Merging(db, counters);
-  const parts = { counters, crashes, edits, gathered, memory: states, merging };
+  const parts = { counters, crashes, edits, gathered, memory, merging };
   const deliveries = new Deliveries(db, parts);
   const claims = new Claims(db, { ...parts, deliveries });
   const history = new History(db, bodies, facts);
   const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history, merging });
   const trips = new Trips(db);
   const kinds = new Kinds(db);
-  const memory = new SinkMemory(db);
+  const sinkMemory = new SinkMemory(db);
   const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
   const { staging } = acceptor;
   return {
@@ -99,10 +99,10 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       for (const { id, text } of rows) edits.replace(id, text);
     }),
     states: read((after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number) =>
-      states.page(after, limit),
+      memory.page(after, limit),
     ),
     replaceStates: write((rows: readonly (StoredState & { readonly by: string })[]) => {
-      for (const row of rows) states.replace(row);
+      for (const row of rows) memory.replace(row);
     }),
     // A "read", as VACUUM cannot run in a transaction. The log and copies from before a migration hold old bytes too; the room of
     // the copies is needed first.
@@ -162,13 +162,13 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       (trip: TripRecord | undefined) => (trip === undefined ? [] : buffersOf([trip])),
     ),
     kinds: read(() => kinds.all()),
-    statesOf: read((handler: string) => states.all(handler)),
-    recall: read((handler: string, key: string) => memory.recall(handler, key)),
+    statesOf: read((handler: string) => memory.all(handler)),
+    recall: read((handler: string, key: string) => sinkMemory.recall(handler, key)),
     remember: write((handler: string, key: string, value: string | undefined, now: number) =>
-      memory.remember(handler, key, value, now),
+      sinkMemory.remember(handler, key, value, now),
     ),
     prune: write((retention: Retention, now: number, from: number) => {
-      memory.forgetBefore(now - MEMORY_KEPT_MS);
+      sinkMemory.forgetBefore(now - MEMORY_KEPT_MS);
       return history.prune(retention, now, from);
     }),
     ended: read((query: EndedQuery) => history.ended(query)),

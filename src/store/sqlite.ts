@@ -35,7 +35,7 @@ export interface SqliteStoreOptions {
   readonly path: string;
   /** The cluster of every change in this store. Default: from the facts `cluster` and `clusterName`. */
   readonly cluster?: Change['cluster'];
-  /** For `observedAt` and `diedAt`. */
+  /** Stamps changes, failures, ends and replays, and says what is late. */
   readonly clock?: Clock;
   /** False for a command beside the process that owns the store. Default true, which makes earlier writers stale. */
   readonly writer?: boolean;
