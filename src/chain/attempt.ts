@@ -9,7 +9,7 @@ import type { Json } from '../json.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/delivery.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
-import { isRateLimitWait, HandlerFailure, waitUntilOf } from './failure.ts';
+import { isWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
 import type { GatherWait } from './gathering.ts';
 import {
@@ -151,10 +151,10 @@ async function runOrGather(step: Step, change: Change, run: Run): Promise<Verdic
   try {
     return await deliverOrFallBack(step, change, run);
   } catch (thrown) {
-    if (!isRateLimitWait(thrown)) throw thrown;
+    if (!isWait(thrown)) throw thrown;
     const limitedUntil = waitUntilOf(thrown, run.options.clock.steady());
     gather.rateLimited(step.id, limitedUntil);
-    return { change, wait: { until: limitedUntil, isHold: false } };
+    return { change, wait: { until: limitedUntil } };
   }
 }
 

@@ -13,7 +13,7 @@ import type { Gather } from './attempt.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
 import { deliverWithFallback, type Fallbacks } from './fallback.ts';
-import type { Arrival, Outcome, Completion } from './fate.ts';
+import type { Arrival, Failed, Outcome } from './fate.ts';
 import type { Gathering } from './gathering.ts';
 import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
@@ -74,7 +74,7 @@ export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
   const settleRest = ({ delivery, arrival }: Member): Promise<void> =>
     until === undefined
       ? work.release(delivery)
-      : work.settle(delivery, { kind: 'done', result: { ...arrival, wait: { until, isHold: false } } });
+      : work.settle(delivery, { kind: 'done', result: { ...arrival, wait: { until } } });
   await Promise.all(arrived.slice(id === undefined ? 0 : fitting).map(settleRest));
 }
 
@@ -103,7 +103,7 @@ async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, g
 /** Runs the handlers before the sink again, as their results are not stored. Settles members that do not reach the sink. */
 async function collectArrivals({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
   const gather: Gather = {
-    wait: (sink) => (sink === handler ? { until: 0, isHold: false } : undefined),
+    wait: (sink) => (sink === handler ? { until: 0 } : undefined),
     rateLimited: () => undefined,
   };
   const arrived: Member[] = [];
@@ -170,13 +170,11 @@ async function deliver(
   return settleFailed(remaining, id, runResult, sink, work);
 }
 
-type FailedRun = Exclude<RunResult<unknown>, { kind: 'done' }>;
-
 /** Each member waits or is given up. @param id of the batch, if its members are fixed. Returns the same as {@link deliver} */
 async function settleFailed(
   members: readonly Member[],
   id: number | undefined,
-  runResult: FailedRun,
+  runResult: Failed,
   { step, gathering }: Sink,
   work: BatchWork,
 ): Promise<number | undefined> {
@@ -251,12 +249,7 @@ async function settleDelivered(members: readonly Member[], step: SinkStep, work:
 }
 
 /** The common failure as this member's: unsent, it may be gathered with others; perhaps arrived, only with the same members. */
-function failureFor(
-  { attempts }: Delivery,
-  runResult: FailedRun,
-  handler: string,
-  id: number | undefined,
-): Exclude<RunResult<Completion>, { kind: 'done' }> {
+function failureFor({ attempts }: Delivery, runResult: Failed, handler: string, id: number | undefined): Failed {
   if (runResult.kind === 'dead') return { ...runResult, attempts: attempts + 1 };
   const gather: ParkRequest['gather'] = { handler, batch: runResult.why === 'waiting' ? undefined : id };
   return {

@@ -32,13 +32,13 @@ export class HandlerFailure extends Error {
   }
 }
 
-/** Whether it failed because the receiver's rate limit asks it to wait. */
-export function isRateLimitWait(thrown: unknown): thrown is HandlerFailure {
+/** Whether it did not fail, but has to wait: see `WaitError`. */
+export function isWait(thrown: unknown): thrown is HandlerFailure {
   return thrown instanceof HandlerFailure && thrown.code === 'WAIT';
 }
 
 /**
- * Until when a failure for which {@link isRateLimitWait} holds wants to wait, milliseconds since the epoch. A time long past is a
+ * Until when a failure for which {@link isWait} holds wants to wait, milliseconds since the epoch. A time long past is a
  * mistake, such as a duration, and would come due again and again: a second from `now` is used instead.
  */
 export function waitUntilOf(failure: HandlerFailure, now: number): number {

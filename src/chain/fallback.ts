@@ -1,6 +1,6 @@
 /** Lets another sink deliver in place of one whose receiver has been failing for long. */
 import { RetryAfterError } from '../errors.ts';
-import { isRateLimitWait, HandlerFailure, numberField } from './failure.ts';
+import { isWait, HandlerFailure, numberField } from './failure.ts';
 import type { Observer } from './observe.ts';
 import type { SinkStep } from './step.ts';
 
@@ -30,7 +30,7 @@ export async function deliverWithFallback<T>(
     const substitute = fallbackFor(step, thrown, delivery.fallbacks);
     if (substitute === undefined) throw capWaitForFallback(step, thrown);
     const result = await deliverWithFallback(substitute, delivery, step.id).catch((fallbackError: unknown) => {
-      throw isRateLimitWait(fallbackError) ? fallbackError : thrown;
+      throw isWait(fallbackError) ? fallbackError : thrown;
     });
     delivery.observer.fallback(step.id, substitute.id, delivery.changes);
     return result;

@@ -6,7 +6,7 @@ import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Delivery } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
-import type { Fate, Completion } from './fate.ts';
+import type { Completion, Dead, Fate } from './fate.ts';
 
 export interface FateWriterOptions {
   readonly chain: ChainConfig;
@@ -52,10 +52,7 @@ export class FateWriter {
     return hasMore;
   }
 
-  async #giveUp(
-    { id, change, edited }: Delivery,
-    { failure, attempts, isAlone }: Extract<Fate, { kind: 'dead' }>,
-  ): Promise<void> {
+  async #giveUp({ id, change, edited }: Delivery, { failure, attempts, isAlone }: Dead): Promise<void> {
     const { store, chain, onForked } = this.#options;
     const failed = { handler: failure.handler, error: failure.message, attempts };
     const death = { ...failed, isAlone };

@@ -48,15 +48,22 @@ export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): 
 }
 
 /** A run that ended with a handler's failure. */
-export type Failed =
-  | { readonly kind: 'parked'; readonly why: ParkReason; readonly failure: HandlerFailure; readonly park: ParkRequest }
-  | {
-      readonly kind: 'dead';
-      readonly failure: HandlerFailure;
-      readonly attempts: number;
-      /** See `Death.isAlone`. */
-      readonly isAlone?: true;
-    };
+export type Failed = Parked | Dead;
+
+export interface Parked {
+  readonly kind: 'parked';
+  readonly why: ParkReason;
+  readonly failure: HandlerFailure;
+  readonly park: ParkRequest;
+}
+
+export interface Dead {
+  readonly kind: 'dead';
+  readonly failure: HandlerFailure;
+  readonly attempts: number;
+  /** See `Death.isAlone`. */
+  readonly isAlone?: true;
+}
 
 /** `failed` used up an attempt; `deferred` and `waiting` did not. */
 export type ParkReason = 'failed' | 'deferred' | 'waiting';

@@ -1,6 +1,7 @@
 /** Decides when a sink that can deliver several changes at once waits for more, instead of delivering a single one. */
 import type { Change } from '../change.ts';
 import type { Clock } from '../clock.ts';
+import type { ParkRequest } from '../store/delivery.ts';
 import type { BatchWindow } from './handler.ts';
 
 export interface GatheringOptions {
@@ -12,12 +13,7 @@ export interface GatheringOptions {
 }
 
 /** For how long a change waits at a sink for others. */
-export interface GatherWait {
-  /** Milliseconds since the epoch. */
-  readonly until: number;
-  /** See `ParkRequest.isHold`. */
-  readonly isHold: boolean;
-}
+export type GatherWait = Pick<ParkRequest, 'until' | 'isHold'>;
 
 /** How long to wait to see how many changes come at once: those that were missed, or that waited behind a window's members. */
 const BURST_MS = 2_000;
@@ -39,7 +35,7 @@ export class Gathering {
   wait(change: Change): GatherWait | undefined {
     const { clock, window, awayFrom } = this.#options;
     const now = clock.steady();
-    if (this.#limitedUntil !== undefined) return { until: Math.max(now, this.#limitedUntil), isHold: false };
+    if (this.#limitedUntil !== undefined) return { until: Math.max(now, this.#limitedUntil) };
     if (awayFrom !== undefined && change.flags.whileAway === true) {
       return { until: this.#endOfBurst(now), isHold: true };
     }

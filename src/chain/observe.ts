@@ -5,7 +5,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Delivery, End } from '../store/delivery.ts';
 import { numberField, type HandlerFailure } from './failure.ts';
-import type { Fate } from './fate.ts';
+import type { Dead, Fate, Parked } from './fate.ts';
 
 export interface Observer {
   /** Returns an observer for one run of the chain. */
@@ -61,7 +61,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     log.debug(kind === 'halted' ? 'Change halted' : 'Change completed', { ...fieldsOf(change), ...halted });
   }
 
-  function recordParked({ change, deferredSince }: Delivery, fate: Extract<Fate, { kind: 'parked' }>): void {
+  function recordParked({ change, deferredSince }: Delivery, fate: Parked): void {
     const { why, park, failure } = fate;
     metrics.attempts.inc({ chain, outcome: why });
     const retryInMs = Math.max(0, park.until - clock.steady());
@@ -73,7 +73,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
     log.log(isFirstDeferral ? 'warn' : 'debug', why === 'deferred' ? 'Delivery deferred' : 'Delivery waits', fields);
   }
 
-  function recordDead({ change }: Delivery, { failure, attempts }: Extract<Fate, { kind: 'dead' }>): void {
+  function recordDead({ change }: Delivery, { failure, attempts }: Dead): void {
     metrics.attempts.inc({ chain, outcome: 'failed' });
     metrics.ends.inc({ chain, end: 'dead' });
     log.error('Change given up and kept as a dead letter', { ...fieldsOf(change), ...failureOf(failure), attempts });

@@ -3,8 +3,8 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Clock } from '../clock.ts';
 import type { RetryConfig } from '../config/config.ts';
 import type { Delivery, ParkRequest } from '../store/delivery.ts';
-import { isHold, isRateLimitWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
-import type { Failed, ParkReason } from './fate.ts';
+import { isHold, isWait, HandlerFailure, numberField, waitUntilOf } from './failure.ts';
+import type { Failed, Parked, ParkReason } from './fate.ts';
 
 export interface RetryOptions {
   readonly retry: RetryConfig;
@@ -33,7 +33,7 @@ export async function runOnce<T>(
 ): Promise<RunResult<T>> {
   const spent = delivery.attempts;
   const maxWaitMs = longestWaitMs(retry);
-  let parked: Omit<Extract<Failed, { kind: 'parked' }>, 'kind' | 'failure'> | undefined;
+  let parked: Pick<Parked, 'why' | 'park'> | undefined;
   try {
     const result = await pRetry(() => attempt().catch(abortWhenTerminal), {
       retries: Math.max(0, retry.retries - spent),
@@ -68,7 +68,7 @@ function abortWhenTerminal(thrown: unknown): never {
 
 /** A deferral counts once it has gone on for too long; waiting for our own pace never does. */
 function reasonOf(error: Error, { deferredSince }: Delivery, { deferForMs }: RetryConfig, clock: Clock): ParkReason {
-  if (isRateLimitWait(error)) return 'waiting';
+  if (isWait(error)) return 'waiting';
   if (!(error instanceof HandlerFailure) || error.code !== 'DEFER') return 'failed';
   const now = clock.steady();
   return now - (deferredSince ?? now) < deferForMs ? 'deferred' : 'failed';

@@ -1,8 +1,7 @@
 /** Makes a change that seems to crash the process a dead letter before it is tried again. */
 import type { Batch, Delivery } from '../store/delivery.ts';
 import { HandlerFailure } from './failure.ts';
-import type { Outcome } from './fate.ts';
-import type { RunResult } from './retry.ts';
+import type { Dead } from './fate.ts';
 
 /** A change that was being worked on in this many crashes in a row is set aside. */
 const MAX_CRASHES = 3;
@@ -12,11 +11,7 @@ export function isSetAside({ crashes }: Delivery): boolean {
 }
 
 /** @param handler the id of the handler that may be the cause */
-export function setAside(
-  { attempts }: Delivery,
-  handler: string,
-  activity = 'worked on',
-): Extract<RunResult<Outcome>, { kind: 'dead' }> {
+export function setAside({ attempts }: Delivery, handler: string, activity = 'worked on'): Dead {
   const why = new Error(`set aside: it was being ${activity} during ${MAX_CRASHES} crashes in a row`);
   return { kind: 'dead', failure: new HandlerFailure(handler, why), attempts };
 }
@@ -27,7 +22,7 @@ export function setAside(
  */
 export async function setBatchAside(
   batch: Batch,
-  { settle }: { readonly settle: (delivery: Delivery, runResult: RunResult<Outcome>) => Promise<void> },
+  { settle }: { readonly settle: (delivery: Delivery, dead: Dead) => Promise<void> },
 ): Promise<Batch> {
   const members = batch.deliveries.filter(isSetAside);
   if (members.length === 0) return batch;
