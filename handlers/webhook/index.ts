@@ -80,7 +80,9 @@ export default defineSink({
       return {
         ...life,
         deliver: async (change, context) => send(batch.of([change]), context),
-        deliverMany: async (changes, context) => send(batch.of(changes), context),
+        async deliverMany([first, ...others], context) {
+          if (first !== undefined) await send(batch.of([first, ...others]), context);
+        },
         fits: (changes) => batch.fits(changes),
         preview: (change) => previewOf(batch.of([change])),
       };

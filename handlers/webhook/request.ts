@@ -4,7 +4,7 @@ import type { HandlerContext } from '../../src/chain/handler.ts';
 import { requestOf } from '../../src/plugin/contract.ts';
 import { messageId } from '../../src/delivery/signature.ts';
 import type { Appended } from '../../src/delivery/url-below.ts';
-import { scopeOf } from '../../src/template/scope.ts';
+import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileAppended } from './appended.ts';
 import { boundedBody, compileBody } from './body.ts';
 import { attributesOf, BATCH_TYPE, binaryHeaders, structured, STRUCTURED_TYPE } from './cloud-events.ts';
@@ -18,48 +18,46 @@ export interface Request {
   readonly body: string;
 }
 
-/** Compiles the request for one change. The result throws TerminalError naming the field. */
-export function compileRequest(options: Options): (change: Change, key: string) => Request {
-  const { cloudEvents, maxBodyBytes } = options;
+/** Compiles what every request has: without its body, and with the headers of the configuration only. */
+function compileHead(options: Options): (scope: TemplateScope) => Omit<Request, 'body'> {
   const method = options.method.toUpperCase();
   const appendedOf = compileAppended(options);
   const headers = compileHeaders(options.headers);
+  return (scope) => ({ method, appended: appendedOf(scope), headers: headers.render(scope) });
+}
+
+/** Compiles the request for one change. The result throws TerminalError naming the field. */
+export function compileRequest(options: Options): (change: Change, key: string) => Request {
+  const { cloudEvents, maxBodyBytes } = options;
+  const headOf = compileHead(options);
   const body = compileBody(options);
   return (change, key) => {
     const scope = scopeOf(change);
-    const own = headers.render(scope);
-    const base = { method, appended: appendedOf(scope) };
-    const contentType = own['content-type'] ?? body.contentType;
+    const head = headOf(scope);
+    const contentType = head.headers['content-type'] ?? body.contentType;
     const bounded = (wrap?: (text: string) => string): string =>
       boundedBody(body, change, scope, { maxBodyBytes, wrap });
-    if (cloudEvents === undefined)
-      return { ...base, headers: { 'content-type': contentType, ...own }, body: bounded() };
-    const attributes = attributesOf(change, messageId(key));
-    if (cloudEvents === 'binary') {
-      const headers = { 'content-type': contentType, ...binaryHeaders(attributes), ...own };
-      return { ...base, headers, body: bounded() };
+    if (cloudEvents === 'structured') {
+      const attributes = attributesOf(change, messageId(key));
+      const headers = { ...head.headers, 'content-type': STRUCTURED_TYPE };
+      return { ...head, headers, body: bounded((text) => structured(attributes, text, contentType)) };
     }
-    return {
-      ...base,
-      headers: { ...own, 'content-type': STRUCTURED_TYPE },
-      body: bounded((text) => structured(attributes, text, contentType)),
-    };
+    const own = cloudEvents === 'binary' ? binaryHeaders(attributesOf(change, messageId(key))) : {};
+    return { ...head, headers: { 'content-type': contentType, ...own, ...head.headers }, body: bounded() };
   };
 }
 
 /** Compiles the request of the plug-in contract. The result throws TerminalError if the request is too long. */
 export function compileVerdictRequest(options: Options): (change: Change, context: HandlerContext) => Request {
   const { maxBodyBytes } = options;
-  const method = options.method.toUpperCase();
-  const appendedOf = compileAppended(options);
-  const headers = compileHeaders(options.headers);
+  const headOf = compileHead(options);
   return (change, context) => {
     const scope = scopeOf(change);
+    const head = headOf(scope);
     const body = { contentType: 'application/json', render: () => requestOf(change, context) };
     return {
-      method,
-      appended: appendedOf(scope),
-      headers: { 'content-type': body.contentType, ...headers.render(scope) },
+      ...head,
+      headers: { 'content-type': body.contentType, ...head.headers },
       body: boundedBody(body, change, scope, { maxBodyBytes }),
     };
   };
@@ -67,7 +65,7 @@ export function compileVerdictRequest(options: Options): (change: Change, contex
 
 export interface BatchRequest {
   /** One request for the changes, in order. @throws TerminalError naming the field, if one cannot be rendered */
-  of(changes: readonly Change[]): Request;
+  of(changes: readonly [Change, ...Change[]]): Request;
   /** How many changes, from the first on, fit into one request. One that cannot be rendered is left for a request of its own. */
   fits(changes: readonly Change[]): number;
 }
@@ -75,9 +73,7 @@ export interface BatchRequest {
 /** Compiles the request for several changes: headers, path and query without templates, and a body for each. */
 export function compileBatch(options: Options, handlerId: string): BatchRequest {
   const { cloudEvents, maxBodyBytes } = options;
-  const method = options.method.toUpperCase();
-  const appendedOf = compileAppended(options);
-  const headers = compileHeaders(options.headers);
+  const headOf = compileHead(options);
   const body = compileBody(options);
   const elementOf = (change: Change): string => {
     const attributes = attributesOf(change, messageId(idempotencyKey(change, handlerId)));
@@ -94,15 +90,10 @@ export function compileBatch(options: Options, handlerId: string): BatchRequest 
   };
   return {
     of(changes) {
-      const scope = changes[0] === undefined ? undefined : scopeOf(changes[0]);
-      const own = scope === undefined ? {} : headers.render(scope);
-      const contentType = cloudEvents === undefined ? (own['content-type'] ?? body.contentType) : BATCH_TYPE;
-      return {
-        method,
-        appended: scope === undefined ? undefined : appendedOf(scope),
-        headers: { ...own, 'content-type': contentType },
-        body: `[${changes.map(elementOf).join(',')}]`,
-      };
+      const head = headOf(scopeOf(changes[0]));
+      const contentType = cloudEvents === undefined ? (head.headers['content-type'] ?? body.contentType) : BATCH_TYPE;
+      const headers = { ...head.headers, 'content-type': contentType };
+      return { ...head, headers, body: `[${changes.map(elementOf).join(',')}]` };
     },
     fits(changes) {
       let bytes = 1;
