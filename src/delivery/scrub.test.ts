@@ -8,6 +8,7 @@ for (const [url, said, shown] of [
   ['https://h.example/wf?v=1&sig=ab%2Bcd%2FefSECRET', 'invalid ab%2Bcd%2FefSECRET', 'invalid ***'],
   ['https://h.example/wf?t=plus+signSECRET', 'bad plus+signSECRET', 'bad ***'],
   ['https://h.example/services/T0123456/secret', 'no /services/T0123456/secret here', 'no *** here'],
+  ['https://h.example/hook/%E0SECRET', 'no hook %E0SECRET', 'no hook ***'],
   ['https://h.example/wf?sig=ab%2Bcd%2FefSECRET', String.raw`{"is":"ab+cd\/efSECRET"}`, '{"is":"***"}'],
 ] as const) {
   test(`scrubberOf() turns "${said}" into "${shown}"`, () => assert.equal(scrubberOf(new URL(url))(said), shown));
