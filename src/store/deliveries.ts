@@ -221,7 +221,7 @@ function prepare(db: DatabaseSync) {
     ),
     end: query<Ended>(
       db,
-      `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, deferred_since = NULL,
+      `UPDATE deliveries SET state = ?, outcome = ?, handler = ?, reason = ?, ended_at = ?, due_at = NULL, deferred_since = NULL,
          attempts = coalesce(?, attempts), claims = 0
        WHERE id = ? RETURNING chain, queue, change, edits, due_since`,
     ),

@@ -45,6 +45,16 @@ export function trips(fixture: StoreFixture): void {
       assert.equal(await store.trip((change?.id ?? 0) + 1), undefined);
     });
 
+    storeTest(fixture, 'says until when a change waits for others, but not after its end', async ({ store }) => {
+      await withPending(store, ['web']);
+      const wait = { until: NOW, attempts: 0, deferredSince: undefined, reason: 'waits' };
+      await store.park((await claimOne(store)).id, { ...wait, gather: { handler: 'default/slack' } });
+      assert.equal((await tripsByChain(store)).get('default')?.dueAt, NOW);
+      const { batch } = await claim(store, { batch: true });
+      await store.complete(batch?.deliveries[0]?.id ?? 0, COMPLETED);
+      assert.equal((await tripsByChain(store)).get('default')?.dueAt, undefined);
+    });
+
     storeTest(
       fixture,
       'lists each failed attempt, and equal deferrals in a row as one with a count',
