@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { WaitError } from '../errors.ts';
 import { halt } from './handler.ts';
-import { countOf, grouping, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
+import { boom, countOf, grouping, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -61,6 +61,33 @@ describe('a handler that holds a change', () => {
     await chain.advance(60_000);
     assert.equal(await lateness(chain), undefined);
   });
+});
+
+test('a hold and a replay count from their own time, also if the clock has been set since the start', async (t) => {
+  for (const setByMs of [24 * HOUR_MS, -24 * HOUR_MS]) {
+    let isBroken = true;
+    const chain = await startTestChain(t, {
+      retry: { retries: 0 },
+      digest: { windowMs: HOUR_MS, over: 0 },
+      handlers: [
+        sink('slack', () => Promise.resolve(), {
+          deliverMany: () => Promise.reject(isBroken ? boom() : new WaitError(chain.clock.steady() + 60_000)),
+        }),
+      ],
+    });
+    chain.clock.set(setByMs);
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    assert.equal(await lateness(chain), undefined);
+    await chain.advance(HOUR_MS);
+    isBroken = false;
+    const letters = await chain.store.deadLetters({ limit: 2 });
+    await chain.store.replay(letters.map(({ id }) => id));
+    assert.equal(await lateness(chain), 0);
+    await chain.runner.idle();
+    await chain.advance(2_000 + 60_000);
+    assert.equal(await lateness(chain), 60_000, 'from the end of the short hold that shows how many come');
+  }
 });
 
 describe('a digest', () => {

@@ -114,15 +114,16 @@ export class Deliveries {
     this.#unblock(ended);
   }
 
-  park(delivery: number, park: ParkRequest, now: number): void {
+  /** @param dueSince undefined if it is no hold */
+  park(delivery: number, park: ParkRequest, now: number, dueSince: number | undefined): void {
     this.release(delivery);
     if (park.failure !== undefined) {
       const { handler, outcome } = park.failure;
       const attempt = outcome === 'failed' ? park.attempts : park.attempts + 1;
       this.failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
     }
-    const dueSince = park.isHold === true ? park.until : null;
-    this.#statements.park.run(park.until, park.attempts, park.deferredSince ?? null, park.reason, dueSince, delivery);
+    const { until, attempts, deferredSince = null, reason } = park;
+    this.#statements.park.run(until, attempts, deferredSince, reason, dueSince ?? null, delivery);
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
   }
 

@@ -138,7 +138,9 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     completeAll: write((ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined) =>
       deliveries.completeAll(ends, now, writes, next),
     ),
-    park: write((delivery: number, park: ParkRequest, now: number) => deliveries.park(delivery, park, now)),
+    park: write((delivery: number, park: ParkRequest, now: number, dueSince: number | undefined) =>
+      deliveries.park(delivery, park, now, dueSince),
+    ),
     release: read((delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent)),
     join: write((delivery: number, group: string, handlers: readonly string[]) =>
       deliveries.join(delivery, group, handlers),

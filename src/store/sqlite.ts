@@ -171,7 +171,10 @@ class SqliteStore implements Store {
   }
 
   park(delivery: number, park: ParkRequest) {
-    return this.#worker.call('park', [delivery, park, this.#clock.now()]);
+    const now = this.#clock.now();
+    // By the clock that stamps changes, unlike `until`: whoever reads how late something is has only that one.
+    const dueSince = park.isHold === true ? now + park.until - this.#clock.steady() : undefined;
+    return this.#worker.call('park', [delivery, park, now, dueSince]);
   }
 
   release(delivery: number, perhapsSent = false) {
@@ -235,7 +238,7 @@ class SqliteStore implements Store {
   }
 
   balances() {
-    return this.#worker.call('balances', [this.#clock.steady()]);
+    return this.#worker.call('balances', [this.#clock.now()]);
   }
 
   async statesOf(handler: string) {
