@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Change } from '../change.ts';
 import type { Store } from '../store/store.ts';
 import { boom, recording, sink, startTestChain, storeWith, transform } from '../testing/test-chain.ts';
-import { defineTransform, type HandlerDefinition } from './handler.ts';
+import { defineTransform, type HandlerDefinition, type HandlerLife } from './handler.ts';
 
 describe('chain runner: deadlines and stopping', () => {
   test('28: a sink that ignores its signal fails after 30 s and delays no other object', async (t) => {
@@ -171,21 +171,12 @@ describe('chain runner: deadlines and stopping', () => {
   });
 
   test('handlers start in order and stop in reverse; a failing start stops what was created', async (t) => {
-    const life: string[] = [];
-    const living = (name: string, start: () => Promise<void> = () => Promise.resolve()): HandlerDefinition =>
-      defineTransform({
-        ...transform(name, (change) => change),
-        create: () => ({
-          handle: (change) => change,
-          start: () => (life.push(`start ${name}`), start()),
-          stop: () => (life.push(`stop ${name}`), Promise.resolve()),
-        }),
-      });
+    const { life, living } = recordedLife();
     const chain = await startTestChain(t, { handlers: [living('a'), living('b')] });
     await chain.runner.stop(0);
     assert.deepEqual(life, ['start a', 'start b', 'stop b', 'stop a']);
     life.length = 0;
-    const failing = living('b', () => Promise.reject(boom('no licence')));
+    const failing = living('b', { start: () => Promise.reject(boom('no licence')) });
     await assert.rejects(
       startTestChain(t, { handlers: [living('a'), failing, living('c')] }),
       /default\/b.*no licence/,
@@ -199,4 +190,49 @@ describe('chain runner: deadlines and stopping', () => {
     await assert.rejects(startTestChain(t, { handlers: [living('a'), unusable] }), /default\/d.*no licence/);
     assert.deepEqual(life, ['stop a']);
   });
+
+  test('a chain that does not start stops its branches, which have started before it', async (t) => {
+    const { life, living } = recordedLife();
+    const failing = living('trunk', { start: () => Promise.reject(boom('no licence')) });
+    const branches = [{ name: 'a', handlers: [living('branch')] }];
+    await assert.rejects(startTestChain(t, { handlers: [failing], branches }), /default\/trunk.*no licence/);
+    assert.deepEqual(life, ['start branch', 'start trunk', 'stop trunk', 'stop branch']);
+  });
+
+  test('a handler that fails to stop, or hangs, keeps no other from stopping, and is named in the log', async (t) => {
+    const { life, living } = recordedLife();
+    const failing = living('b', { stop: () => Promise.reject(boom('no farewell')) });
+    const hanging = living('c', { stop: () => new Promise(() => undefined) });
+    const chain = await startTestChain(t, { handlers: [living('a'), failing, hanging] });
+    const stopping = chain.runner.stop(0);
+    await chain.clock.advance(0);
+    await chain.clock.waitForSleepers(1);
+    await chain.clock.advance(5_000);
+    await stopping;
+    assert.deepEqual(life.slice(3), ['stop c', 'stop b', 'stop a']);
+    assert.deepEqual(
+      chain.logged
+        .filter(({ level }) => level === 'warn')
+        .map(({ message, handler, error }) => [message, handler, error]),
+      [
+        ['Handler did not stop cleanly', 'default/c', 'it did not finish within 5 s'],
+        ['Handler did not stop cleanly', 'default/b', 'no farewell'],
+      ],
+    );
+  });
 });
+
+/** Handlers that record when they start and stop, in one list. */
+function recordedLife() {
+  const life: string[] = [];
+  const living = (name: string, own: HandlerLife = {}): HandlerDefinition =>
+    defineTransform({
+      ...transform(name, (change) => change),
+      create: () => ({
+        handle: (change) => change,
+        start: async () => (life.push(`start ${name}`), own.start?.()),
+        stop: async () => (life.push(`stop ${name}`), own.stop?.()),
+      }),
+    });
+  return { life, living };
+}
