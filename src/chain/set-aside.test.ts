@@ -1,27 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Store } from '../store/store.ts';
-import { countOf, sink, startTestChain } from '../testing/test-chain.ts';
+import { countOf, sink, startTestChain, storeWith } from '../testing/test-chain.ts';
 
 test('a change that was running in three crashes in a row becomes a dead letter before it is tried again', async (t) => {
   const told: string[] = [];
   /** Like the store of a process that died three times with `poison`. */
   const withCrashes = (store: Store): Store =>
-    new Proxy(store, {
-      get(target, property) {
-        if (property === 'claim') {
-          const claim: Store['claim'] = async (request) => {
-            const claimed = await target.claim(request);
-            const deliveries = claimed.deliveries.map((one) => ({
-              ...one,
-              crashes: one.change.name === 'poison' ? 3 : 2,
-            }));
-            return { ...claimed, deliveries };
-          };
-          return claim;
-        }
-        const member: unknown = Reflect.get(target, property);
-        return typeof member === 'function' ? (member.bind(target) as unknown) : member;
+    storeWith(store, {
+      async claim(request) {
+        const claimed = await store.claim(request);
+        const crashes = (name: string) => (name === 'poison' ? 3 : 2);
+        return {
+          ...claimed,
+          deliveries: claimed.deliveries.map((one) => ({ ...one, crashes: crashes(one.change.name) })),
+        };
       },
     });
   const chain = await startTestChain(t, {
