@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
@@ -229,7 +229,29 @@ describe('loadConfig()', async () => {
     ]);
   });
 
+  test("reads UTF-16, as PowerShell's > writes it", async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, 'config.toml');
+    const toml = '\uFEFF[[resource]]\r\nkind = "pod"\r\n[[handler]]\r\nname = "log"\r\n';
+    await writeFile(file, toml, 'utf16le');
+    assert.equal((await loadConfig(file, { env: ENV, loadHandler })).chains[0]?.resources[0]?.kind, 'pod');
+  });
+
+  test('refuses a folder, whatever its name', async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
+    t.after(() => rm(folder, { recursive: true }));
+    for (const name of ['conf', 'conf.d', 'conf.toml', 'conf.yaml']) {
+      const path = join(folder, name);
+      await mkdir(path);
+      assert.deepEqual(await problemsOf(loadConfig(path, { env: ENV, loadHandler })), [
+        `Cannot read ${path}: it is a folder; name the file in it`,
+      ]);
+    }
+  });
+
   for (const [name, remedy] of [
+    ['config', /its name has no extension; supported are \.toml, and for other /],
     ['config.conf', /unsupported configuration type "conf"; supported are \.toml, and for other /],
     ['missing.yaml', /there is no such file; name one with --config, or create one: watchchain new config$/],
     ['missing.toml', /there is no such file; name one with --config, or create one: watchchain new config$/],

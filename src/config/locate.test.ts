@@ -102,4 +102,17 @@ describe('parseToml()', () => {
     );
     assert.throws(() => parseToml('= 1'), /broken TOML in column 2: Unknown character "="/);
   });
+
+  for (const [toml, remedy] of [
+    ['url = "${A}"\nurl = "${B}" # mine\n', /^broken TOML in .*: "url" is there already; write it once$/],
+    ['[retry]\nretries = 1\n[retry]\nfactor = 2\n', /: "retry" is there already; write it once$/],
+    ['[[handler]]\nname = "diff"\n[handler]\nname = "log"\n', /; for another "handler", write \[\[handler\]\]$/],
+    ['quiet = [{ kind = "a", kind = "b" }]\n', /Can't redefine existing key$/],
+    ['kind = pod\n', /; put a text in quotes$/],
+    ['coalesce = True\n', /; write true or false in lower case$/],
+  ] as const) {
+    test(`names the remedy: ${toml.split('\n').slice(0, 3).join(', ')}`, () => {
+      assert.throws(() => parseToml(toml), { message: remedy });
+    });
+  }
 });

@@ -28,10 +28,32 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     // The parser's message quotes the lines around the mistake, which may hold a secret: only what comes before is shown.
     const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
     const isOther = NO_KEY.test(reason) && OTHER.test(toml.split('\n')[line] ?? '');
-    const remedy = isOther ? '; this looks like YAML or JSON, which needs a file name that ends in .yaml or .json' : '';
+    const remedy = isOther
+      ? '; this looks like YAML or JSON, which needs a file name that ends in .yaml or .json'
+      : remedyFor(reason, toml, line, col);
     throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);
   }
 }
+
+/** What to do about the commonest mistakes. Shows a key, never a value. */
+function remedyFor(reason: string, toml: string, row: number, column: number): string {
+  const line = toml.split('\n')[row] ?? '';
+  if (reason === REDEFINED) {
+    const [, table, key = table] = KEY.exec(line) ?? [];
+    // Within an inline table the line begins with another key.
+    if (key === undefined || !ONLY_COMMENT.test(line.slice(column))) return '';
+    if (table !== undefined && toml.includes(`[[${table}]]`)) return `; for another "${table}", write [[${table}]]`;
+    return `: "${key}" is there already; write it once`;
+  }
+  if (!reason.startsWith('Unexpected character, expecting string')) return '';
+  if (/=\s*(true|false)\b/i.test(line)) return '; write true or false in lower case';
+  return /=\s*[a-z_$/.*]/i.test(line) ? '; put a text in quotes' : '';
+}
+
+const REDEFINED = "Can't redefine existing key";
+/** The table or the key that a line begins with. */
+const KEY = /^\s*(?:\[+\s*([\w.-]+)\s*\]|([\w.-]+)\s*=)/;
+const ONLY_COMMENT = /^\]*\s*(#.*)?$/;
 
 /** The parser gives a character by its code. */
 function characterOf(quoted: string, code: string): string {

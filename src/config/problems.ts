@@ -80,6 +80,8 @@ const CUSTOM_EXPECTATIONS = /^must be (.*)/s;
 const SIZE_UNITS: Readonly<Record<string, string>> = { string: 'characters', array: 'elements', set: 'elements' };
 
 function hint(issue: Issue, current: unknown): string {
+  if (issue.code === 'invalid_type' && issue.expected === 'array' && typeof current === 'string')
+    return '; put it in brackets';
   return issue.code === 'invalid_value' && typeof current === 'string'
     ? didYouMean(current, issue.values.map(String))
     : '';

@@ -1,7 +1,7 @@
 /** Reads a file, in TOML or another tool's format, into tables, with the position of each in the file. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { ConfigError, toError } from '../errors.ts';
+import { codeOf, ConfigError, toError } from '../errors.ts';
 import { NO_FILE, type Adapted, type AdapterOptions } from './adapters/adapter.ts';
 import { locateKeys, type Locate } from './locate.ts';
 import { parseToml, TomlSyntaxError } from './parse-toml.ts';
@@ -35,16 +35,15 @@ export async function readConfigFile(
   if (options.tool !== undefined) return fromAdapter(await adaptNamed(file, options.tool, options));
   const extension = extname(file).toLowerCase();
   if (ADAPTED.includes(extension)) return fromAdapter(await adapt(file, await read(file), options));
-  if (extension !== '.toml')
-    throw new ConfigError([
-      `Cannot use ${file}: unsupported configuration type "${extension.slice(1)}"; supported are .toml, and for other tools' own .yaml, .json and .ini`,
-    ]);
+  if (extension !== '.toml') await refuseName(file, extension);
   const toml = await read(file);
   const value = atLine(file, () => parseToml(toml));
   const locate = locateKeys(toml);
   const find = finder(locate, (path) => path);
   return { value, problems: [], warnings: [], find };
 }
+
+const IS_FOLDER = 'it is a folder; name the file in it';
 
 const ADAPTED = ['.yaml', '.yml', '.json', '.ini'];
 
@@ -54,16 +53,34 @@ async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions
   return adaptController(file === NO_FILE ? undefined : await read(file), { ...options, file });
 }
 
+/** @throws ConfigError always: its name does not tell a format that we read */
+async function refuseName(file: string, extension: string): Promise<never> {
+  if ((await stat(file).catch(() => undefined))?.isDirectory() === true)
+    throw new ConfigError([`Cannot read ${file}: ${IS_FOLDER}`]);
+  const found =
+    extension === '' ? 'its name has no extension' : `unsupported configuration type "${extension.slice(1)}"`;
+  throw new ConfigError([
+    `Cannot use ${file}: ${found}; supported are .toml, and for other tools' own .yaml, .json and .ini`,
+  ]);
+}
+
 async function read(
   file: string,
   remedy = '; name one with --config, or create one: watchchain new config',
 ): Promise<string> {
   try {
     // A byte order mark is not part of the text, and the TOML parser refuses a carriage return after a comment.
-    return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '').replaceAll('\r\n', '\n');
+    const bytes = await readFile(file);
+    // PowerShell's `>` writes UTF-16.
+    const isUtf16 = bytes.length > 1 && bytes.readUInt16LE() === 0xfeff;
+    return bytes
+      .toString(isUtf16 ? 'utf16le' : 'utf8')
+      .replace(/^\uFEFF/, '')
+      .replaceAll('\r\n', '\n');
   } catch (cause) {
-    const missing = toError(cause).message.startsWith('ENOENT');
-    const reason = missing ? `there is no such file${remedy}` : toError(cause).message;
+    const code = codeOf(cause);
+    if (code === 'ENOENT') throw new ConfigError([`Cannot read ${file}: there is no such file${remedy}`], { cause });
+    const reason = code === 'EISDIR' ? IS_FOLDER : toError(cause).message;
     throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
   }
 }
