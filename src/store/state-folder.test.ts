@@ -199,6 +199,14 @@ describe('storeFileIn()', () => {
     assert.deepEqual(await readdir(path), ['theirs']);
   });
 
+  test('names the folders with a store below it, as the root of the default folders has them', async (t) => {
+    const root = await temporaryFolder(t);
+    const paths = ['a', 'b'].map((name) => join(root, 'cluster', name));
+    for (const path of paths) await writeFile((await open(t, path)).storeFile, '');
+    const message = `Cannot use the state folder ${root}: there is no store.db in it: name ${paths.join(' or ')}`;
+    await assert.rejects(storeFileIn(root, {}), { code: 'CONFIG', message });
+  });
+
   test('neither creates a folder nor follows a link', async (t) => {
     const path = join(await temporaryFolder(t), 'none');
     await assert.rejects(storeFileIn(path, {}), { code: 'CONFIG', message: /does not exist: nothing has run/ });

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, existsSync } from 'node:fs';
-import { chmod, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, glob, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -157,8 +157,18 @@ async function checkStore(path: string): Promise<void> {
     await lstat(join(path, STORE_FILE));
   } catch (thrown) {
     if (codeOf(thrown) !== 'ENOENT') throw thrown;
-    refuse(path, `there is no ${STORE_FILE} in it: nothing has run with this state yet`);
+    const stores = await storesBelow(path);
+    const why = stores.length === 0 ? 'nothing has run with this state yet' : `name ${stores.join(' or ')}`;
+    refuse(path, `there is no ${STORE_FILE} in it: ${why}`);
   }
+}
+
+/** The folders with a store one or two levels below, where the default ones are: someone may have named their root. */
+async function storesBelow(path: string): Promise<readonly string[]> {
+  const folders: string[] = [];
+  for await (const file of glob([join('*', STORE_FILE), join('*', '*', STORE_FILE)], { cwd: path }))
+    folders.push(join(path, dirname(file)));
+  return folders.toSorted();
 }
 
 /**
