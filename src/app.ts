@@ -187,7 +187,11 @@ class Application implements App {
     this.#stages.add('heartbeat', async () => this.#heartbeat?.stop());
     const { chains } = this.#config;
     await this.#restartHeartbeat(this.#config, pipeline);
-    log.info('Started', { cluster: connection.clusterName, chains: chains.map((chain) => chain.name) });
+    log.info('Started', {
+      cluster: connection.clusterName,
+      chains: chains.map((chain) => chain.name),
+      state: state.folder ?? 'in memory',
+    });
   }
 
   async #listen(): Promise<void> {

@@ -75,12 +75,17 @@ function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
   program.error(`error: unknown command '${requested}'${hint}`, { exitCode: EXIT.usage });
 }
 
+/** Empty if it is not clear what was meant. */
+function excessHint(argv: readonly string[]): string {
+  // What followed the flags was taken for an argument of `run`.
+  if (argv[0]?.startsWith('-') === true) return '(A command comes before its flags: watchchain history -c FILE)\n';
+  return argv.some((word) => /\.(toml|ya?ml|json|ini)$/.test(word)) ? '(Name a configuration file with -c)\n' : '';
+}
+
 function explain(thrown: unknown, io: CommandIo): number {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return EXIT.ok;
-    // What followed the flags was taken for an argument of `run`.
-    if (thrown.code === 'commander.excessArguments' && io.argv[0]?.startsWith('-') === true)
-      io.stderr.write('(A command comes before its flags: watchchain history -c FILE)\n');
+    if (thrown.code === 'commander.excessArguments') io.stderr.write(excessHint(io.argv));
     // An invalid value is a configuration mistake; anything else is an unknown flag or command.
     return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
   }

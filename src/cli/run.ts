@@ -52,8 +52,13 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
     log.warn('Other users of this machine can read credentials', { warning });
   const { orInMemory } = flags;
   const app = createApp({ config, log, stdout: io.stdout, env: io.env, listen, allowInMemory: orInMemory });
+  // Then the process ends with 0: whoever looks for the cause finds it in the log.
+  io.stdout.prependListener('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') log.warn('The reader of stdout is gone: the service ends');
+  });
   const following = { app, config, files, load, clock: systemClock, log };
   const startReloading = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
+  io.signal.addEventListener('abort', () => log.info('Stopping', { signal: String(io.signal.reason) }), { once: true });
   return untilStopped(app, io.signal, startReloading).finally(io.onStopped);
 }
 

@@ -139,6 +139,13 @@ test('a command after flags is refused, with a hint where it belongs', async () 
   assert.match(stderr, /^error: too many arguments for 'run'.*history\.\n\(A command comes before its flags/);
 });
 
+test('a configuration file without -c is refused, with a hint', async () => {
+  await using workdir = await Workdir.make();
+  const { code, stderr } = await run(workdir, ['check', 'prod.toml']);
+  assert.equal(code, 2);
+  assert.match(stderr, /^error: too many arguments for 'check'.*\n\(Name a configuration file with -c\)$/m);
+});
+
 describe('the process', () => {
   test('the start fails when Node may not run the program of an exec handler', async () => {
     await using workdir = await Workdir.make();
@@ -168,7 +175,7 @@ describe('the process', () => {
     assert.equal(exit.stderr.split('the address is in use').length, 2);
   });
 
-  test('exits with 0 when the reader of stdout goes away', async () => {
+  test('exits with 0 when the reader of stdout goes away, and says so in its log', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await workdir.write('config.toml', CONFIG);
@@ -176,7 +183,20 @@ describe('the process', () => {
     await program.ready();
     program.closeStdout();
     for (let n = 0; n < 3; n++) server.create(deployment(`web-${n}`));
-    assert.equal((await program.exited()).code, 0);
+    const { code, stderr } = await program.exited();
+    assert.equal(code, 0);
+    assert.match(stderr, /The reader of stdout is gone/);
+  });
+
+  test('its log says where the state is, and which signal ended it', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', CONFIG);
+    await using program = startProgram(workdir, await clusterOf(workdir, server));
+    await program.ready();
+    const { code, stderr } = await program.stop('SIGHUP');
+    assert.equal(code, 0);
+    assert.match(stderr, /"message":"Started","state":"\/.*\n.*"Stopping","signal":"SIGHUP"/s);
   });
 
   test('no colour without a terminal', async () => {
