@@ -67,7 +67,7 @@ describe('watchchain test', () => {
       'updated deployment shop/web @3  default/diff: pass: replicas 1 -> 3',
       'updated deployment shop/web @3  default/slack: would deliver',
       'updated deployment shop/web @4  default/diff: halt (no difference)',
-      '-, event 5: no change of Deployment shop/web',
+      'standard input, event 5: no change of Deployment shop/web',
       'deleted deployment shop/web @4  default/diff: pass',
       'deleted deployment shop/web @4  default/slack: would deliver',
     ]);
@@ -144,7 +144,10 @@ name = "log"
       event('ADDED', 'db', 1, {}, { tier: 'db' }),
       { type: 'ADDED', object: pod },
     ]);
-    assert.deepEqual(lines, ['-, event 1: no chain watches Deployment shop/db', '-, event 2: no chain watches Pod p']);
+    assert.deepEqual(lines, [
+      'standard input, event 1: no chain watches Deployment shop/db',
+      'standard input, event 2: no chain watches Pod p',
+    ]);
   });
 
   test('applies the Event settings of each resource, even where they are watched together', async () => {

@@ -23,7 +23,7 @@ import {
 } from './options.ts';
 import { RecordedScopes } from './recorded-scopes.ts';
 import { rehearsed } from './rehearsal.ts';
-import { readWatchEvents } from './watch-events.ts';
+import { readWatchEvents, type RecordedEvent } from './watch-events.ts';
 
 type Flags = ConfigFlags & LogFlags & ExecFlag;
 
@@ -41,7 +41,7 @@ export function testCommand(program: Command, io: CommandIo, choose: (action: Ac
 /** Runs one event after the other to its end, so that the output is in the order of the file. Exit code 1 if a handler threw. */
 async function test(file: string, flags: Flags, io: CommandIo): Promise<number> {
   const config = await runnableConfigFrom(flags, io);
-  const events = readWatchEvents(file === '-' ? await readStdin(io) : await read(file), file);
+  const events = await eventsIn(file, io);
 
   await using cleanup = new AsyncDisposableStack();
   const cluster = { id: 'test', name: config.cluster.name ?? 'test' };
@@ -73,6 +73,12 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
     for (const name of chains) await runners.get(name)?.idle();
   }
   return failures === 0 ? EXIT.ok : EXIT.failed;
+}
+
+async function eventsIn(file: string, io: CommandIo): Promise<readonly RecordedEvent[]> {
+  return file === '-'
+    ? readWatchEvents(await readStdin(io), 'standard input')
+    : readWatchEvents(await read(file), file);
 }
 
 /** Reads until the end, or until Ctrl-C, which also ends a `kubectl get -w` in the pipe: what came by then is tested. */
