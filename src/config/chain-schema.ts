@@ -63,7 +63,7 @@ const handler = z.looseObject({
     .regex(/^[\w.-]+$/, 'must consist of letters, digits, "_", "." and "-"')
     .optional()
     .describe(
-      'Distinguishes handlers of the same name in a chain. It is part of what is stored, so do not change it. Default: the name.',
+      'Distinguishes handlers of the same name in a chain. It is part of what is stored, so do not change it. Default: the name; for further handlers of that name `slack-2`, `slack-3`, in the order of the file, so set it before you reorder them.',
     ),
 });
 

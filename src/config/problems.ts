@@ -64,6 +64,7 @@ function expectationOf(issue: Issue, current: unknown): string {
     const expected = issue.errors.flat().map((inner) => expectationOf(inner, null).replace(/^must be /, ''));
     return `${must} ${anyOf([...new Set(expected)])}`;
   }
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
   const isOurs = !/^(Too|Invalid)/.test(issue.message);
   if (isOurs || (issue.code !== 'too_small' && issue.code !== 'too_big')) return issue.message;
   if (issue.code === 'too_big')

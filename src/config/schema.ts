@@ -24,7 +24,7 @@ const cluster = z
       .optional()
       .describe("Shown in every message. Default: the kubeconfig's name of the cluster."),
     server: z
-      .url({ protocol: /^https?$/ })
+      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
       .optional()
       .describe('The API server, instead of a kubeconfig: `https://api.example:6443`.'),
     token: z.string().min(1).optional().describe('With `server`: a bearer token, such as `"${K8S_TOKEN}"`.'),
@@ -154,7 +154,7 @@ const tracing = z
       .describe('URL of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.'),
     headers: z
       .record(
-        z.string().regex(/^[\w-]+$/),
+        z.string().regex(/^[\w-]+$/, 'must be the name of a header: letters, digits and "-"'),
         z
           .string()
           .trim()
