@@ -7,6 +7,7 @@ import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
 import { remarksOf, writersOf } from '../remarks.ts';
 import type { HistoryQuery } from '../store/looking-back.ts';
+import { didYouMean } from '../near.ts';
 import type { Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { mapYielding } from './map-yielding.ts';
@@ -34,6 +35,8 @@ export interface ShownChange extends ChangeSummary {
 }
 
 const glob = z.string().min(1).max(253);
+const LIMITS = `must be a whole number from 1 to ${MAX_PAGE}`;
+const AN_ID = 'must be the id of a change';
 
 /**
  * The query of `/api/changes`, and of the page's own address. Drops empty values, as a form sends them, and the space that a
@@ -48,21 +51,33 @@ export const changesQuery = z.preprocess(
             .filter(([, value]) => value !== ''),
         )
       : query,
-  z.strictObject({
-    kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
-    namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
-    name: glob.optional().describe('With `*` and `?` as wildcards.'),
-    by: glob.optional().describe('Who made the change, according to managedFields, with `*` and `?` as wildcards.'),
-    since: z.iso.datetime({ offset: true }).optional().describe('RFC 3339.'),
-    before: z.coerce
-      .number()
-      .int()
-      .positive()
-      .optional()
-      .describe('Only changes with a smaller id, for the next page.'),
-    limit: z.coerce.number().int().min(1).max(MAX_PAGE).default(DEFAULT_PAGE),
-  }),
+  z.strictObject(
+    {
+      kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
+      namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
+      name: glob.optional().describe('With `*` and `?` as wildcards.'),
+      by: glob.optional().describe('Who made the change, according to managedFields, with `*` and `?` as wildcards.'),
+      since: z.iso
+        .datetime({ offset: true, error: 'must be a time such as 2026-11-20T23:42:03Z' })
+        .optional()
+        .describe('RFC 3339.'),
+      before: z.coerce
+        .number(AN_ID)
+        .int(AN_ID)
+        .positive(AN_ID)
+        .optional()
+        .describe('Only changes with a smaller id, for the next page.'),
+      limit: z.coerce.number(LIMITS).int(LIMITS).min(1, LIMITS).max(MAX_PAGE, LIMITS).default(DEFAULT_PAGE),
+    },
+    { error: ({ code, keys }) => (code === 'unrecognized_keys' ? unknownParameter(keys) : undefined) },
+  ),
 );
+
+const PARAMETERS = ['kind', 'namespace', 'name', 'by', 'since', 'before', 'limit', 'after'];
+
+function unknownParameter([key = '']: readonly string[]): string {
+  return `unknown parameter ${JSON.stringify(key)}${didYouMean(key, PARAMETERS) || `; known are ${PARAMETERS.join(', ')}`}`;
+}
 
 function trimmed([key, value]: [string, unknown]): [string, unknown] {
   return [key, typeof value === 'string' ? value.trim() : value];

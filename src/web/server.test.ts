@@ -237,10 +237,19 @@ describe('limits', () => {
 
   test('a malformed query gets 400 with the reason, on the page too', async (t) => {
     const web = await TestWeb.start(t);
-    for (const query of ['limit=0', 'limit=x', 'since=yesterday', 'nonsense=1', 'kind=nosuchkind', 'before=-1']) {
+    const limits = /^limit: must be a whole number from 1 to 500$/;
+    for (const [query, reason] of [
+      ['limit=0', limits],
+      ['limit=x', limits],
+      ['since=yesterday', /^since: must be a time such as /],
+      ['nonsense=1', /^unknown parameter "nonsense"; known are kind, /],
+      ['kid=pod', /^unknown parameter "kid"; did you mean "kind"\?$/],
+      ['kind=nosuchkind', /"nosuchkind"/],
+      ['before=-1', /^before: must be the id of a change$/],
+    ] as const) {
       const { status, body } = await web.ask(`/api/changes?${query}`);
       assert.equal(status, 400, query);
-      assert.match((JSON.parse(body) as { error: string }).error, /\S/, query);
+      assert.match((JSON.parse(body) as { error: string }).error, reason, query);
       assert.match((await web.ask(`/?${query}`)).body, /class="notice"/, query);
     }
   });
