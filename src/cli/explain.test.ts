@@ -37,3 +37,9 @@ test('explain of an unknown name suggests the nearest one', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /did you mean "slack"/);
 });
+
+test('explain of a number names the option for a change', async () => {
+  const { code, stderr } = await runCommand(['explain', '42']);
+  assert.equal(code, 1);
+  assert.match(stderr, /^watchchain: Not a handler: "42"; for a change: watchchain explain --change 42$/m);
+});

@@ -46,6 +46,8 @@ async function explainHandler(name: string | undefined, io: CommandIo): Promise<
 
 async function pageOf(name: string | undefined): Promise<string> {
   if (name === undefined) return handlerIndex();
+  if (/^\d+$/.test(name))
+    throw new ConfigError([`Not a handler: "${name}"; for a change: watchchain explain --change ${name}`]);
   if (name !== 'templates') return handlerPage(await loadHandler(name, process.cwd()));
   const { templatesPage } = await import('../template/page.ts');
   return templatesPage();
