@@ -63,14 +63,15 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(lock('b', '1'));
       server.update(lock('c', '2'));
     },
-    expected: [/^```data\.settings 1 -> 2\n/],
+    expected: [/^```data\.settings 1 -> 2 · by kubectl-client-side-apply\n/],
   },
   'Changes made beside GitOps': {
     existing: [deployment('web:1', 1)],
     act(server) {
       server.update(deployment('web:2', 1), { manager: 'argocd-controller' });
       server.update(deployment('web:2', 5), { manager: 'kubectl-edit' });
-      server.update(deployment('web:2', 7), { manager: 'kube-controller-manager', subresource: 'scale' });
+      for (const replicas of [7, 8])
+        server.update(deployment('web:2', replicas), { manager: 'kube-controller-manager', subresource: 'scale' });
     },
     expected: [/^```replicas 1 -> 5 · by kubectl-edit\n/],
   },
@@ -221,7 +222,9 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       assert.equal(world.slack.requests.length, 0);
       await until('it is sent', async () => (await clock.advance(30_000), world.slack.requests.length > 0));
     },
-    expected: [/^```image web web:1 -> web:2, replicas 1 -> 5 · .*several changes seen as one\n/],
+    expected: [
+      /^```image web web:1 -> web:2, replicas 1 -> 5 · by kubectl-client-side-apply · several changes seen as one\n/,
+    ],
   },
   'Events as metrics': {
     act(server) {

@@ -45,7 +45,7 @@ export const tests = z.strictObject({
     .describe('What happened: exactly one of these words, not a pattern.')
     .meta({ example: ['added', 'deleted'] }),
   by: text(
-    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. The value is absent where the API server records nobody: for deletions, for updates that only remove fields without server-side apply, and for a `kubectl scale` that follows another.',
+    'Who made the change, as messages say it: the field managers that the API server recorded, such as `kubectl-edit`, `helm` or `argocd-controller`; after `diff`, those of the differences that are left. A change matches when any of them does. The value is absent where the API server records nobody: for deletions, and for updates that only remove fields without server-side apply.',
     '^kubectl',
   ),
   changed: z

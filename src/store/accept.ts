@@ -1,7 +1,9 @@
 /** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Action, Actor, Change } from '../change.ts';
-import { attribute, knownOf } from './attribution.ts';
+import { parseJson } from '../parse.ts';
+import { attribute, knownOf, type Versions } from './attribution.ts';
+import type { Json } from '../json.ts';
 import type { Baseline, BaselineRow, Scope } from './baseline.ts';
 import type { Bodies } from './bodies.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -82,7 +84,10 @@ export class Acceptor {
     const silent = (observed.bits & SILENT) !== 0;
     const body = this.#bodyOf(acceptance.scope, observed, silent ? 1 : 2);
     const sameObject = old?.uid === observed.uid;
-    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance);
+    const versions: Versions | undefined = sameObject
+      ? () => [this.#manifest(old.body), this.#manifest(body)]
+      : undefined;
+    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance, versions);
     const { uid, resourceVersion: rv, digest } = observed;
     this.#baseline.put(acceptance.scope.id, observed.key, { uid, rv, digest, body, known });
     if (silent) {
@@ -101,6 +106,10 @@ export class Acceptor {
       after: body,
       actors,
     });
+  }
+
+  #manifest(body: number): Json {
+    return parseJson(this.#bodies.get(body));
   }
 
   /** Stores the body if needed. @param uses 1 for the baseline, 2 for the baseline and a change */
@@ -169,9 +178,10 @@ function attributionOf(
   silent: boolean,
   known: Uint8Array | null,
   { scope: { except }, now }: Acceptance,
+  versions: Versions | undefined,
 ) {
   if (managedFields === undefined) return { known: null, actors: [] };
   if (silent) return { known: knownOf(managedFields), actors: [] };
-  const { by, known: entries } = attribute(managedFields, known ?? undefined, now, except);
+  const { by, known: entries } = attribute(managedFields, known ?? undefined, now, except, versions);
   return { known: entries, actors: by };
 }

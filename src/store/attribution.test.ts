@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Json } from '../json.ts';
 import { attribute, knownOf, type Attribution } from './attribution.ts';
 
 const helm = {
@@ -125,6 +126,63 @@ describe('attribute()', () => {
       by.map(({ manager }) => manager),
       ['argocd'],
     );
+  });
+
+  describe('of an update that no entry shows names the owners of the values that differ', () => {
+    const scaler = {
+      manager: 'kubectl',
+      operation: 'Update',
+      subresource: 'scale',
+      fieldsV1: { 'f:spec': { 'f:replicas': {} } },
+    };
+    const { 'f:replicas': _, ...others } = helm.fieldsV1['f:spec'];
+    const template = { ...helm, fieldsV1: { ...helm.fieldsV1, 'f:spec': others } };
+    const entries = [template, scaler, { ...controller, time: helm.time }];
+    const then = Date.parse(helm.time) + 900;
+    const web = (replicas: number | undefined, image: string, readyReplicas: number, args: string[] = []) => ({
+      metadata: { annotations: { 'meta.helm.sh/release-name': 'web' } },
+      spec: {
+        replicas,
+        template: {
+          spec: {
+            containers: [
+              { name: 'sidecar', image: 'sidecar:1' },
+              { name: 'web', image, args, ports: [{ containerPort: 80, protocol: 'TCP' }] },
+            ],
+          },
+        },
+      },
+      status: { readyReplicas },
+    });
+    type Web = ReturnType<typeof web>;
+    const managersOf = (before: Web, after: Web, { except = ['status'], known = entries, now = then } = {}) => {
+      const versions = () => JSON.parse(JSON.stringify([before, after])) as [Json, Json];
+      const { by } = attribute(bytes(entries), knownOf(bytes(known)), now, except, versions);
+      return by.map(({ manager }) => manager);
+    };
+
+    test('as of the second scaling in a row, or of a second write within a second', () => {
+      assert.deepEqual(managersOf(web(1, 'web:1', 1), web(2, 'web:1', 1)), ['kubectl']);
+      assert.deepEqual(managersOf(web(1, 'web:1', 1), web(1, 'web:2', 1)), ['helm']);
+      assert.deepEqual(managersOf(web(1, 'web:1', 1), web(2, 'web:2', 1)), ['helm', 'kubectl']);
+    });
+
+    test('but of the others only those whose time is now, as that would have changed', () => {
+      assert.deepEqual(managersOf(web(1, 'web:1', 1), web(2, 'web:2', 1), { now: then + 60_000 }), ['kubectl']);
+    });
+
+    test('but not those of ignored fields, or of fields that nobody owns, that appear or that are gone', () => {
+      const before = web(1, 'web:1', 1);
+      assert.deepEqual(managersOf(before, web(1, 'web:1', 2)), []);
+      assert.deepEqual(managersOf(before, web(1, 'web:1', 2), { except: [] }), ['kube-controller-manager']);
+      assert.deepEqual(managersOf(before, web(1, 'web:1', 1, ['-v'])), []);
+      assert.deepEqual(managersOf(before, web(undefined, 'web:1', 1)), []);
+      assert.deepEqual(managersOf(web(undefined, 'web:1', 1), before), []);
+    });
+
+    test('and nobody else if an entry does show it', () => {
+      assert.deepEqual(managersOf(web(1, 'web:1', 1), web(2, 'web:2', 1), { known: [template] }), ['kubectl']);
+    });
   });
 
   test('names an altered entry if its time or that of the baseline is unknown', () => {

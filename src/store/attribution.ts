@@ -6,19 +6,15 @@
  *
  * The API server records who sets a field, not who removes one: whoever owned that field loses it, so its entry changes, but not
  * the entry's time. Hence an altered entry that is not newer than the baseline does not name a writer.
+ *
+ * Whoever sets a field that it already owns alters its entry's time only: not at all within the same second, and not in the entry of
+ * the `scale` subresource, which has none (measured with 1.36). Hence, where no entry names a writer, the owner of a value that
+ * differs does: whoever sets a value owns it.
  */
 import { hash } from 'node:crypto';
 import type { Actor } from '../change.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-
-/** More leaf paths than this of one entry are of no use to people, and each path repeats its parents. */
-const MAX_PATHS = 1000;
-
-/** Also limits their total length: a key in a custom resource may be as long as the object, and each path below repeats it. */
-const MAX_PATHS_CHARS = 128 * 1024;
-
-/** An object may be nested 10,000 levels deep, which would overflow the stack: deeper fields count as their parent. */
-const MAX_DEPTH = 200;
+import { leafPaths, ownsDifference } from './fields-v1.ts';
 
 /** Hexadecimal digits of a hash. */
 const HASH_DIGITS = 13;
@@ -30,6 +26,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+
+/** The manifests of an update, to be parsed only if they are needed. */
+export type Versions = () => readonly [before: Json, after: Json];
 
 export interface Attribution {
   /** Newest first; actors without a time come last. */
@@ -50,24 +49,52 @@ export function knownOf(managedFields: Uint8Array): Uint8Array {
  *
  * @param now milliseconds since the epoch
  * @param except as of {@link Interest}
+ * @param versions undefined if it is no update
  */
 export function attribute(
   managedFields: Uint8Array,
   known: Uint8Array | undefined,
   now: number,
   except: readonly string[] = [],
+  versions?: Versions,
 ): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
   const before = known === undefined ? NOTHING_KNOWN : unpack(known);
-  const altered = entries
-    .filter((_, i) => !before.hashes.includes(hashes[i] ?? 0))
-    .map(actorOf)
-    .filter((actor) => actor !== undefined);
-  const by = writersAmong(altered, before.newest, now)
-    .filter(({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)))
-    .toSorted((a, b) => compareTimes(b.time, a.time));
-  return { by, known: pack(hashes, newestOf(entries)) };
+  const isAltered = (_: Uint8Array, i: number): boolean => !before.hashes.includes(hashes[i] ?? 0);
+  const altered = actorsOf(entries.filter(isAltered));
+  const writers = writersAmong(altered, before.newest, now).filter(
+    ({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)),
+  );
+  const newest = newestOf(entries);
+  const by = writers.length > 0 ? writers : ownersAmong(entries.filter(mayHideWriter(newest, now)), versions, except);
+  return { by: by.toSorted((a, b) => compareTimes(b.time, a.time)), known: pack(hashes, newest) };
+}
+
+/** Whether a write may have left an entry as it was: one without a time, or with the time of a write of this second. */
+function mayHideWriter(newest: number, now: number): (entry: Uint8Array) => boolean {
+  const isThisSecond = now - newest <= SAME_SECOND_MS;
+  return (entry) => {
+    const time = timeIn(entry);
+    return time === '' || (isThisSecond && Date.parse(time) === newest);
+  };
+}
+
+/** Those that own a value that differs between the versions. */
+function ownersAmong(
+  entries: readonly Uint8Array[],
+  versions: Versions | undefined,
+  except: readonly string[],
+): readonly Actor[] {
+  if (entries.length === 0 || versions === undefined) return [];
+  const [before, after] = versions();
+  const isNoisy = (path: string): boolean => isNoise(path, except);
+  return actorsOf(entries.filter((entry) => ownsDifference(parseObject(entry)?.['fieldsV1'], before, after, isNoisy)));
+}
+
+/** Without those that are malformed. */
+function actorsOf(entries: readonly Uint8Array[]): readonly Actor[] {
+  return entries.map(actorOf).filter((actor) => actor !== undefined);
 }
 
 /** Those of the baseline's second only if nobody wrote later: whoever did may have taken their fields. */
@@ -156,14 +183,12 @@ function actorOf(entry: Uint8Array): Actor | undefined {
   const parsed = parseObject(entry);
   if (parsed === undefined) return undefined;
   const { manager, operation, subresource, time, fieldsV1 } = parsed;
-  const leaves: Leaves = { paths: [], chars: 0 };
-  if (isObject(fieldsV1)) collectLeaves(fieldsV1, '', leaves);
   return {
     manager: typeof manager === 'string' ? manager : 'unknown',
     operation: operation === 'Apply' ? 'Apply' : 'Update',
     ...(typeof subresource === 'string' && subresource !== '' ? { subresource } : {}),
     ...(typeof time === 'string' ? { time } : {}),
-    paths: leaves.paths,
+    paths: leafPaths(fieldsV1),
   };
 }
 
@@ -178,47 +203,6 @@ function parseObject(bytes: Uint8Array): JsonObject | undefined {
 
 function bufferOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
-}
-
-interface Leaves {
-  readonly paths: string[];
-  chars: number;
-}
-
-/** A leaf has no children; `.` means the item itself, in addition to its contents. */
-function collectLeaves(fields: JsonObject, path: string, leaves: Leaves, depth = 1): void {
-  for (const [step, children] of Object.entries(fields)) {
-    if (leaves.paths.length >= MAX_PATHS || leaves.chars >= MAX_PATHS_CHARS) return;
-    const here = step === '.' ? path : path + segmentOf(step, path);
-    if (isObject(children) && Object.keys(children).length > 0 && depth < MAX_DEPTH) {
-      collectLeaves(children, here, leaves, depth + 1);
-    } else {
-      leaves.paths.push(here);
-      leaves.chars += here.length;
-    }
-  }
-}
-
-/**
- * Steps of the FieldsV1 format: `f:` a field, `k:` the merge keys of a list item, `v:` a value of a set, `i:` an index; written
- * as structured-merge-diff prints them, with fields that are not plain words in brackets. Values appear only within metadata, for
- * example finalizers: elsewhere they may be secret, and the redaction rules apply only to manifests.
- */
-function segmentOf(step: string, parent: string): string {
-  const rest = step.slice(2);
-  switch (step.slice(0, 2)) {
-    case 'f:':
-      return /^[\w-]+$/.test(rest) ? `${parent === '' ? '' : '.'}${rest}` : `[${JSON.stringify(rest)}]`;
-    case 'k:': {
-      const keys = parseObject(Buffer.from(rest));
-      const pairs = Object.entries(keys ?? {}).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-      return `[${pairs.join(',')}]`;
-    }
-    case 'v:':
-      return parent.startsWith('metadata.') ? `[=${rest}]` : '[=*]';
-    default:
-      return `[${rest}]`;
-  }
 }
 
 /** RFC 3339 in UTC with second precision sorts as text. */

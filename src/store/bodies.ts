@@ -1,6 +1,6 @@
 /** Manifests as bytes, each stored once, with a reference count. */
 import type { DatabaseSync } from 'node:sqlite';
-import { query } from './query.ts';
+import { query, requireRow } from './query.ts';
 
 interface BodyRow {
   readonly id: number;
@@ -13,6 +13,7 @@ interface BodyRow {
 
 export class Bodies {
   readonly #insert;
+  readonly #get;
   readonly #page;
   readonly #replace;
   readonly #delete;
@@ -22,6 +23,7 @@ export class Bodies {
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare('INSERT INTO bodies (uses, kind, bytes) VALUES (?, ?, ?)');
+    this.#get = query<Pick<BodyRow, 'bytes'>>(db, 'SELECT bytes FROM bodies WHERE id = ?');
     this.#page = query<BodyRow>(
       db,
       `SELECT b.id, k.grp, k.version, k.kind, k.resource, b.bytes FROM bodies b JOIN kinds k ON k.id = b.kind
@@ -40,6 +42,10 @@ export class Bodies {
   /** Stores a body with this reference count. @param kind number of the kind */
   add(kind: number, bytes: Uint8Array, uses = 1): number {
     return Number(this.#insert.run(uses, kind, bytes).lastInsertRowid);
+  }
+
+  get(id: number): Uint8Array {
+    return requireRow(this.#get.get(id)).bytes;
   }
 
   page(afterId: number, limit: number) {

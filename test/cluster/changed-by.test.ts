@@ -37,11 +37,15 @@ test('a message names the user whom the policy of the recipe records, and none f
   await slack.waitFor(1);
   await plane.kubectl('scale', 'deployment/web', '--replicas=2');
   await slack.waitFor(2);
+  // Alters no entry of managedFields: those of scaling have no time.
+  await plane.kubectl('scale', 'deployment/web', '--replicas=3');
+  await slack.waitFor(3);
   assert.equal((await program.stop()).code, 0);
 
   const lines = slack.requests.map(({ body }) => (JSON.parse(body) as { text: string }).text.split('\n', 2));
   assert.deepEqual(lines, [
     ['deployment default/web updated: image nginx nginx:1 -> nginx:2 · alice', 'by kubectl-set'],
     ['deployment default/web updated: replicas 1 -> 2', 'by kubectl'],
+    ['deployment default/web updated: replicas 2 -> 3', 'by kubectl'],
   ]);
 });

@@ -57,7 +57,7 @@ type Leaves = Map<string, string>;
 
 interface Entry {
   readonly writer: Omit<Writer, 'time'>;
-  time: string;
+  time: string | undefined;
   readonly paths: Set<string>;
 }
 
@@ -143,7 +143,7 @@ function readEntries(manifest: Manifest | undefined): Entry[] {
   return entries.map(({ time, fieldsV1, fieldsType: _fieldsType, ...writer }) => {
     const paths = new Set<string>();
     readPaths(fieldsV1 as JsonObject, [], paths);
-    return { writer: writer as unknown as Entry['writer'], time: time as string, paths };
+    return { writer: writer as unknown as Entry['writer'], time: time as string | undefined, paths };
   });
 }
 
@@ -166,7 +166,8 @@ function writeEntry({ writer, time, paths }: Entry): Json {
     manager,
     operation,
     apiVersion,
-    time,
+    // As on the real server: an entry of scaling has none.
+    ...(subresource === 'scale' ? {} : { time }),
     fieldsType: 'FieldsV1',
     fieldsV1,
     ...(subresource === undefined ? {} : { subresource }),
