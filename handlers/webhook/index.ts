@@ -3,7 +3,7 @@ import { compilePatterns } from '../../src/config/fields.ts';
 import { excerptOf } from '../../src/delivery/classify.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import type { Receiver, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
-import { scrubberOf, secretsOf } from '../../src/delivery/scrub.ts';
+import { scrubberOf, secretsIn } from '../../src/delivery/scrub.ts';
 import { urlWith } from '../../src/delivery/url-below.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { isTemplate } from '../../src/template/template.ts';
@@ -103,7 +103,6 @@ function openReceiver(options: Options, { id, receivers }: HandlerEnvironment): 
     name: id,
     url,
     signingSecrets: signingSecretsOf(options),
-    secrets: secretsIn(options.headers),
     namesPlaces: [...options.path, ...Object.values(options.query)].some(isTemplate),
     ...(options.accepted === undefined
       ? { needsBody: options.verdict }
@@ -138,7 +137,6 @@ function previewOf({ method, appended, body }: Request): string {
 /** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
 function responseParser(options: Options): (body: string, request: Request) => Answer {
   const url = new URL(options.url);
-  const secrets = [...secretsIn(options.headers), ...signingSecretsOf(options)];
   const read = (body: string, scrub: (text: string) => string): Answer => {
     try {
       return parseAnswer(body);
@@ -146,16 +144,10 @@ function responseParser(options: Options): (body: string, request: Request) => A
       return parseAnswer(scrub(body));
     }
   };
-  return (body, { appended }) => {
-    const scrub = (text: string): string => scrubberOf(urlWith(url, appended), secrets)(text);
+  return (body, { appended, headers }) => {
+    const secretsOf = (): readonly string[] => [...secretsIn(headers), ...signingSecretsOf(options)];
+    const scrub = (text: string): string => scrubberOf(urlWith(url, appended), secretsOf())(text);
     const { error, ...answer } = read(body, scrub);
     return error === undefined ? answer : { ...answer, error: scrub(error) };
   };
-}
-
-/** Tokens and the like, which a receiver may echo: the values, unless templates, of headers with secret-sounding names. */
-function secretsIn(headers: Options['headers']): readonly string[] {
-  return Object.entries(headers)
-    .filter(([name, value]) => /auth|token|key|secret|cookie|passw|credential/i.test(name) && !value.includes('{{'))
-    .flatMap(([, value]) => secretsOf(value));
 }

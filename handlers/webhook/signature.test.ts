@@ -62,4 +62,16 @@ describe('webhook: signatures', () => {
       assert.match(failure.message, /answered 400: bad \*\*\*, \*\*\* deployment$/);
     }
   });
+
+  test('so is one that a template writes, and the password in basic authentication', async (t) => {
+    const headers = {
+      Authorization: '{% capture login %}admin:p4ss:w0rd{% endcapture %}Basic {{ login | go_b64enc }}',
+      'X-Token': '{{ change.kind }}-t0k3n',
+    };
+    const failure = await failureOf(t, { headers }, scaled, {
+      status: 400,
+      body: 'bad YWRtaW46cDRzczp3MHJk, admin:p4ss:w0rd, p4ss:w0rd, Deployment-t0k3n of Deployment',
+    });
+    assert.match(failure.message, /answered 400: bad \*\*\*, \*\*\*, \*\*\*, \*\*\* of Deployment$/);
+  });
 });

@@ -11,7 +11,7 @@ import { exchange, ExchangeError } from './http.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { OutgoingRequest, Receiver, ReceiverOptions, ReceiverResponse } from './receiver.ts';
 import type { ReceiverRecord } from './receiver-record.ts';
-import { basicCredentials, scrubbedCause, scrubberOf } from './scrub.ts';
+import { basicCredentials, scrubbedCause, scrubberOf, secretsIn } from './scrub.ts';
 import { messageId, signer, type Sign } from './signature.ts';
 import { urlWith } from './url-below.ts';
 
@@ -60,8 +60,8 @@ export class HttpReceiver implements Receiver {
     const startedAt = this.#parts.clock.monotonic();
     const url = urlWith(this.#options.url, request.appended);
     // Made when there is something to hide: most requests succeed.
-    const scrub = (text: string): string => this.#scrubberOf(url)(text);
-    const to = request.appended === undefined ? this.#to : { ...this.#to, scrub };
+    const scrub = (text: string): string => this.#scrubberOf(url, secretsIn(request.headers ?? {}))(text);
+    const to = { ...this.#to, scrub };
     let response: ReceiverResponse;
     try {
       response = await this.#exchange(url, request);
@@ -108,10 +108,10 @@ export class HttpReceiver implements Receiver {
     return exchange({ dispatcher, clock, url, method, headers: allHeaders, body, timeoutMs, signal, needsBody });
   }
 
-  /** Hides a URL of this receiver, and its secrets. */
-  #scrubberOf(url: URL): (text: string) => string {
+  /** Hides a URL of this receiver, its secrets, and those of a request. */
+  #scrubberOf(url: URL, ofRequest: readonly string[] = []): (text: string) => string {
     const { secrets = [], signingSecrets = [] } = this.#options;
-    return scrubberOf(url, [...secrets, ...signingSecrets]);
+    return scrubberOf(url, [...secrets, ...signingSecrets, ...ofRequest]);
   }
 
   #refusalIn(response: ReceiverResponse, { scrub }: Addressee): Failure | undefined {

@@ -34,10 +34,19 @@ export function scrubberOf(url: URL, extraSecrets: readonly string[] = []): (tex
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 
-/** The parts of a header's value that may be secret: all of it, and the token after its scheme. */
+/** Tokens and the like, which a receiver may echo: the values of headers with secret-sounding names. */
+export function secretsIn(headers: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(headers)
+    .filter(([name]) => /auth|token|key|secret|cookie|passw|credential/i.test(name))
+    .flatMap(([, value]) => secretsOf(value));
+}
+
+/** The parts of a header's value that may be secret: all of it, the token after its scheme, and the password in that. */
 export function secretsOf(header: string): readonly string[] {
   const value = header.trim();
-  return [value, ...value.split(/\s+/)];
+  const [, encoded] = /^basic\s+(\S+)$/i.exec(value) ?? [];
+  const credentials = encoded === undefined ? '' : Buffer.from(encoded, 'base64').toString();
+  return [value, ...value.split(/\s+/), credentials, credentials.slice(credentials.indexOf(':') + 1)];
 }
 
 /** The ways in which an echo may write it: in JSON, in a URL, in a form, or in a page. */
