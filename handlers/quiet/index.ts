@@ -42,7 +42,7 @@ export default defineTransform({
   summary: 'Holds or halts matching changes for a time: a maintenance window, quiet hours, a mute.',
   description: [
     'Usually written as `quiet = [{ ... }]` at the top of the file, for every chain, or in a chain: it then comes before all handlers. It takes the tests of [`match`](match.md); all given tests must hold, and without any, everything matches. `on` is what `match` calls `action`.',
-    'A held change waits in the store without using up a retry, and later changes of its object wait behind it. When the quiet is over it is delivered, together with others if the sink can do that, and only from then on counts as late. A change of the configuration that ends the quiet earlier takes effect on held changes within 15 minutes. Each held or halted change shows in the log at level `debug`, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
+    'A held change waits in the store without using up a retry, and later changes of its object wait behind it. When the quiet is over it is delivered, together with others if the sink can do that, and only from then on counts as late. If the configuration no longer holds them, held changes are delivered as soon as it is loaded. Each held or halted change shows in the log at level `debug`, in the metrics (`verdict="wait"` or `"halt"`) and in `watchchain explain --change`.',
   ].join('\n\n'),
   options,
   holdsWakeUps: true,

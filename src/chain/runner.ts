@@ -119,10 +119,12 @@ class Runner implements ChainRunner {
   }
 
   async start(claimAfter?: Promise<void>): Promise<void> {
-    const { clock } = this.#options;
+    const { chain, clock, store } = this.#options;
     try {
       this.#createHandlers();
       await startAll(this.#handlers, { clock, log: this.#log });
+      // On a full disk it cannot be written: then the holds end as planned.
+      await store.endHolds(chain.name).catch(() => undefined);
       if (this.#state === 'stopped') throw STOPPED;
     } catch (thrown) {
       await stopAll(this.#handlers, { clock, log: this.#log });

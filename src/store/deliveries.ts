@@ -127,6 +127,10 @@ export class Deliveries {
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
   }
 
+  endHolds(chain: string, now: number, dueAt: number): void {
+    this.#statements.endHolds.run(dueAt, chain, now);
+  }
+
   checkpointAll(deliveries: readonly number[], handler: string): void {
     for (const delivery of deliveries) this.checkpoint(delivery, handler);
   }
@@ -219,6 +223,9 @@ function prepare(db: DatabaseSync) {
       `UPDATE deliveries SET state = ${PARKED}, due_at = ?, attempts = ?, deferred_since = ?, reason = ?, claims = 0,
          due_since = coalesce(?, due_since)
        WHERE id = ?`,
+    ),
+    endHolds: db.prepare(
+      `UPDATE deliveries SET due_at = ? WHERE chain = ? AND due_since > ? AND due_since IS NOT NULL AND state = ${PARKED} AND state < ${DEAD}`,
     ),
     end: query<Ended>(
       db,

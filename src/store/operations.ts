@@ -141,6 +141,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     park: write((delivery: number, park: ParkRequest, now: number, dueSince: number | undefined) =>
       deliveries.park(delivery, park, now, dueSince),
     ),
+    endHolds: write((chain: string, now: number, dueAt: number) => deliveries.endHolds(chain, now, dueAt)),
     release: read((delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent)),
     join: write((delivery: number, group: string, handlers: readonly string[]) =>
       deliveries.join(delivery, group, handlers),

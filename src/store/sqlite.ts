@@ -177,6 +177,10 @@ class SqliteStore implements Store {
     return this.#worker.call('park', [delivery, park, now, dueSince]);
   }
 
+  endHolds(chain: string) {
+    return this.#worker.call('endHolds', [chain, this.#clock.now(), this.#clock.steady()]);
+  }
+
   release(delivery: number, perhapsSent = false) {
     return this.#worker.call('release', [delivery, perhapsSent]);
   }

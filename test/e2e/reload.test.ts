@@ -94,6 +94,23 @@ describe('reload', () => {
     });
   }
 
+  test('without a quiet delivers at once what it held; with another one, holds it on', async () => {
+    await using world = await World.start();
+    const quiet = (until: number) => `quiet = [{ until = "${until}-01-01T00:00:00Z" }]\n`;
+    const config = logging(['configmap']);
+    await using running = await world.run({ config: quiet(2100) + config });
+    world.server.create(configMap('settings', 'a'));
+    const reason = async () => (await running.app.store.trip(1))?.deliveries[0]?.reason;
+    const holds = (end: number) =>
+      until(`it is held until ${end}`, async () => (await reason())?.startsWith(`quiet until ${end}-`) === true);
+    await holds(2100);
+    await running.reload(quiet(2101) + config);
+    await holds(2101);
+    assert.deepEqual(told(running), []);
+    await running.reload(config);
+    await idle(running, 1);
+  });
+
   test('does not list again what is still watched, even for another chain', async () => {
     await using world = await World.start();
     world.server.create(configMap('settings', 'a'));

@@ -217,6 +217,19 @@ export function deliveries(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'endHolds() makes what is held in a chain due, and nothing else', async ({ store }) => {
+      await withPending(store, ['held', 'failed', 'gathered']);
+      const [held, failed, gathered] = (await claim(store)).deliveries.map(({ id }) => id);
+      const until = NOW + 1000;
+      await store.park(held ?? 0, { ...PARK, until, isHold: true });
+      await store.park(failed ?? 0, { ...PARK, until });
+      await store.park(gathered ?? 0, { ...PARK, until, isHold: true, gather: { handler: 'default/slack' } });
+      await store.endHolds('default/a');
+      assert.deepEqual(await claimLines(store), []);
+      await store.endHolds('default');
+      assert.deepEqual(await claimLines(store), ['added shop/held 1']);
+    });
+
     storeTest(
       fixture,
       'hands the edited change to a fork, and further edits to the forks of that fork',
