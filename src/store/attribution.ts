@@ -40,7 +40,7 @@ export interface Attribution {
 /** What to remember of the entries of a managedFields array (UTF-8 JSON); nothing of anything but an array. */
 export function knownOf(managedFields: Uint8Array): Uint8Array {
   const entries = entriesOf(managedFields);
-  return pack(entries.map(hashOf), newestOf(entries));
+  return pack(entries.map(hashOf), newestOf(entries.map(timeIn)));
 }
 
 /**
@@ -60,24 +60,22 @@ export function attribute(
 ): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);
+  const times = entries.map(timeIn);
+  const newest = newestOf(times);
   const before = known === undefined ? NOTHING_KNOWN : unpack(known);
   const isAltered = (_: Uint8Array, i: number): boolean => !before.hashes.includes(hashes[i] ?? 0);
-  const altered = actorsOf(entries.filter(isAltered));
+  const altered = parsedOf(entries.filter(isAltered)).map(actorOf);
   const writers = writersAmong(altered, before.newest, now).filter(
     ({ paths }) => paths.length === 0 || paths.some((path) => !isNoise(path, except)),
   );
-  const newest = newestOf(entries);
-  const by = writers.length > 0 ? writers : ownersAmong(entries.filter(mayHideWriter(newest, now)), versions, except);
+  const mayHide = (_: Uint8Array, i: number): boolean => mayHideWriter(times[i] ?? '', newest, now);
+  const by = writers.length > 0 ? writers : ownersAmong(entries.filter(mayHide), versions, except);
   return { by: by.toSorted((a, b) => compareTimes(b.time, a.time)), known: pack(hashes, newest) };
 }
 
 /** Whether a write may have left an entry as it was: one without a time, or with the time of a write of this second. */
-function mayHideWriter(newest: number, now: number): (entry: Uint8Array) => boolean {
-  const isThisSecond = now - newest <= SAME_SECOND_MS;
-  return (entry) => {
-    const time = timeIn(entry);
-    return time === '' || (isThisSecond && Date.parse(time) === newest);
-  };
+function mayHideWriter(time: string, newest: number, now: number): boolean {
+  return time === '' || (now - newest <= SAME_SECOND_MS && Date.parse(time) === newest);
 }
 
 /** Those that own a value that differs between the versions. */
@@ -89,12 +87,9 @@ function ownersAmong(
   if (entries.length === 0 || versions === undefined) return [];
   const [before, after] = versions();
   const isNoisy = (path: string): boolean => isNoise(path, except);
-  return actorsOf(entries.filter((entry) => ownsDifference(parseObject(entry)?.['fieldsV1'], before, after, isNoisy)));
-}
-
-/** Without those that are malformed. */
-function actorsOf(entries: readonly Uint8Array[]): readonly Actor[] {
-  return entries.map(actorOf).filter((actor) => actor !== undefined);
+  return parsedOf(entries)
+    .filter(({ fieldsV1 }) => ownsDifference(fieldsV1, before, after, isNoisy))
+    .map(actorOf);
 }
 
 /** Those of the baseline's second only if nobody wrote later: whoever did may have taken their fields. */
@@ -164,10 +159,9 @@ function unpack(known: Uint8Array): Known {
   return { hashes, newest };
 }
 
-/** The time of the newest entry, in milliseconds since the epoch; NaN without any. */
-function newestOf(entries: readonly Uint8Array[]): number {
-  const times = entries.map(timeIn).toSorted();
-  return Date.parse(times.at(-1) ?? '');
+/** The latest of the times, in milliseconds since the epoch; NaN without any. */
+function newestOf(times: readonly string[]): number {
+  return Date.parse(times.toSorted().at(-1) ?? '');
 }
 
 /** `"time":"` cannot occur inside a string, where quotes are escaped, and the names of fields have a prefix. Empty if absent. */
@@ -179,10 +173,7 @@ function timeIn(entry: Uint8Array): string {
   return bytes.toString('latin1', start, endOfString(bytes, start - 1));
 }
 
-function actorOf(entry: Uint8Array): Actor | undefined {
-  const parsed = parseObject(entry);
-  if (parsed === undefined) return undefined;
-  const { manager, operation, subresource, time, fieldsV1 } = parsed;
+function actorOf({ manager, operation, subresource, time, fieldsV1 }: JsonObject): Actor {
   return {
     manager: typeof manager === 'string' ? manager : 'unknown',
     operation: operation === 'Apply' ? 'Apply' : 'Update',
@@ -190,6 +181,11 @@ function actorOf(entry: Uint8Array): Actor | undefined {
     ...(typeof time === 'string' ? { time } : {}),
     paths: leafPaths(fieldsV1),
   };
+}
+
+/** Without those that are malformed. */
+function parsedOf(entries: readonly Uint8Array[]): readonly JsonObject[] {
+  return entries.map(parseObject).filter((entry) => entry !== undefined);
 }
 
 function parseObject(bytes: Uint8Array): JsonObject | undefined {
