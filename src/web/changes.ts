@@ -38,6 +38,24 @@ const glob = z.string().min(1).max(253);
 const LIMITS = `must be a whole number from 1 to ${MAX_PAGE}`;
 const AN_ID = 'must be the id of a change';
 
+const parameters = {
+  kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
+  namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
+  name: glob.optional().describe('With `*` and `?` as wildcards.'),
+  by: glob.optional().describe('Who made the change, according to managedFields, with `*` and `?` as wildcards.'),
+  since: z.iso
+    .datetime({ offset: true, error: 'must be a time such as 2026-11-20T23:42:03Z' })
+    .optional()
+    .describe('RFC 3339.'),
+  before: z.coerce
+    .number(AN_ID)
+    .int(AN_ID)
+    .positive(AN_ID)
+    .optional()
+    .describe('Only changes with a smaller id, for the next page.'),
+  limit: z.coerce.number(LIMITS).int(LIMITS).min(1, LIMITS).max(MAX_PAGE, LIMITS).default(DEFAULT_PAGE),
+};
+
 /**
  * The query of `/api/changes`, and of the page's own address. Drops empty values, as a form sends them, and the space that a
  * phone's keyboard adds after a word.
@@ -51,32 +69,15 @@ export const changesQuery = z.preprocess(
             .filter(([, value]) => value !== ''),
         )
       : query,
-  z.strictObject(
-    {
-      kind: z.string().max(253).optional().describe('Kind, plural or short name.'),
-      namespace: glob.optional().describe('With `*` and `?` as wildcards.'),
-      name: glob.optional().describe('With `*` and `?` as wildcards.'),
-      by: glob.optional().describe('Who made the change, according to managedFields, with `*` and `?` as wildcards.'),
-      since: z.iso
-        .datetime({ offset: true, error: 'must be a time such as 2026-11-20T23:42:03Z' })
-        .optional()
-        .describe('RFC 3339.'),
-      before: z.coerce
-        .number(AN_ID)
-        .int(AN_ID)
-        .positive(AN_ID)
-        .optional()
-        .describe('Only changes with a smaller id, for the next page.'),
-      limit: z.coerce.number(LIMITS).int(LIMITS).min(1, LIMITS).max(MAX_PAGE, LIMITS).default(DEFAULT_PAGE),
-    },
-    { error: ({ code, keys }) => (code === 'unrecognized_keys' ? unknownParameter(keys) : undefined) },
-  ),
+  z.strictObject(parameters, {
+    error: ({ code, keys }) => (code === 'unrecognized_keys' ? unknownParameter(keys) : undefined),
+  }),
 );
 
-const PARAMETERS = ['kind', 'namespace', 'name', 'by', 'since', 'before', 'limit', 'after'];
-
 function unknownParameter([key = '']: readonly string[]): string {
-  return `unknown parameter ${JSON.stringify(key)}${didYouMean(key, PARAMETERS) || `; known are ${PARAMETERS.join(', ')}`}`;
+  // `after` is for the stream.
+  const known = [...Object.keys(parameters), 'after'];
+  return `unknown parameter ${JSON.stringify(key)}${didYouMean(key, known) || `; known are ${known.join(', ')}`}`;
 }
 
 function trimmed([key, value]: [string, unknown]): [string, unknown] {
