@@ -17,19 +17,11 @@ export function adapterOf(text: string, extension: string): Adapter | undefined 
   if (extension === '.ini') return undefined;
   // kubernetes-event-exporter expands `${NAME}` before it parses; unexpanded, it is invalid YAML inside of `[...]` and `{...}`.
   const unexpanded = text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length));
-  const { value } = manifestsAsNothing(() => parseYaml(unexpanded), text);
+  const read = (): unknown => parseYaml(unexpanded).value;
+  // Several manifests, one with a configuration in it: that is the mistake to report, not the second document.
+  const value = ignoringSyntax(read) ?? (innerConfiguration(text) === undefined ? read() : undefined);
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
-}
-
-/** Several manifests, one with a configuration in it: that is the mistake to report, not the second document. */
-function manifestsAsNothing<T>(read: () => T, text: string): T | { readonly value: undefined } {
-  try {
-    return read();
-  } catch (thrown) {
-    if (innerConfiguration(text) !== undefined) return { value: undefined };
-    throw thrown;
-  }
 }
 
 /** ConfigMaps and chart values hold a configuration two levels down, or one more below the name of a subchart. */

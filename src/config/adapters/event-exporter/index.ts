@@ -54,13 +54,13 @@ function checkedFile(written: unknown, report: Report): ExporterFile | undefined
 /** What to do with a key that is known elsewhere; kubernetes-event-exporter ignores it, so that it is often seen. */
 function misplaced(path: Path): string | undefined {
   const key = String(path.at(-1)).toLowerCase();
-  if (path.length === 1)
-    return ['routes', 'match', 'drop'].includes(key) ? 'has no effect here: it belongs below route' : undefined;
-  if (path[0] !== 'route') return undefined;
-  if (key === 'receivers') return 'has no effect here: it belongs to the top level, beside route';
-  return ['routes', 'match', 'drop'].includes(key)
-    ? 'has no effect in a rule: it belongs to the route, beside the list that holds this rule'
-    : undefined;
+  const isTop = path.length === 1;
+  if (!isTop && path[0] !== 'route') return undefined;
+  if (!isTop && key === 'receivers') return 'has no effect here: it belongs to the top level, beside route';
+  if (!['routes', 'match', 'drop'].includes(key)) return undefined;
+  return isTop
+    ? 'has no effect here: it belongs below route'
+    : 'has no effect in a rule: it belongs to the route, beside the list that holds this rule';
 }
 
 /** List elements are kept, so that the others keep their indexes. */

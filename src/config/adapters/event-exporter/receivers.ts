@@ -5,10 +5,8 @@ import { canonicalize } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { TemplateContext } from './layout.ts';
 import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
-import { file, slack, stdout, teams, webhook } from './sinks.ts';
+import { file, slack, stdout, teams, webhook, type Table } from './sinks.ts';
 import { elasticsearch, loki, opensearch } from './stores.ts';
-
-type Table = Readonly<Record<string, unknown>>;
 
 /** A receiver of the file. */
 export interface Receiver {

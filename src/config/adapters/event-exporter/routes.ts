@@ -6,6 +6,7 @@ import type { Path } from '../../problems.ts';
 import type { Report } from '../report.ts';
 import type { Tests } from './rules.ts';
 import type { Route, Rule } from './schema.ts';
+import type { Table } from './sinks.ts';
 
 export interface RouteContext {
   readonly report: Report;
@@ -13,8 +14,6 @@ export interface RouteContext {
   /** The sink of a receiver, a new table each time; undefined if there is none, which is reported. */
   readonly sinkOf: (receiver: string, path: Path) => Table | undefined;
 }
-
-type Table = Readonly<Record<string, unknown>>;
 
 /** Handlers in order, then branches side by side. */
 export interface Step {

@@ -1,6 +1,6 @@
 /** Translates the receivers that store Events, and take HTTP, into webhooks. */
 import type { Path } from '../../problems.ts';
-import { translateTemplate, type TemplateContext } from './layout.ts';
+import { translateLayout, translateTemplate, type TemplateContext } from './layout.ts';
 import type { SinkOptions } from './schema.ts';
 import { headersOf, layoutOf, withDeDot, withHeaders, withTls, type Table } from './sinks.ts';
 
@@ -13,10 +13,7 @@ export function loki(
   const { environment, report } = context;
   if (Object.keys(streamLabels).length === 0)
     report.warning(at, 'has no streamLabels: Loki refuses an entry without labels');
-  const labels = Object.entries(streamLabels).flatMap(([name, value]) => {
-    const template = translateTemplate(value, [...at, 'streamLabels', name], context, 'layout');
-    return template === undefined ? [] : [[environment.resolve(name), template] as const];
-  });
+  const stream = translateLayout(streamLabels, [...at, 'streamLabels'], context);
   const now = translateTemplate('{{ now.Unix }}000000000', at, context, 'layout');
   const line =
     layout === undefined
@@ -28,7 +25,7 @@ export function loki(
       name: 'webhook',
       url: environment.reference(url),
       ...withHeaders(headersOf(headers, at, context)),
-      layout: { streams: [{ stream: Object.fromEntries(labels), values: [[now, line]] }] },
+      layout: { streams: [{ stream, values: [[now, line]] }] },
       ...withTls(tls, context),
     },
     { layout: ['layout'] },
