@@ -31,7 +31,7 @@ const DUE_SINCE = `
     )
     UNION ALL
     SELECT max(d.due_since, c.observed_at) FROM deliveries d JOIN changes c ON c.id = d.change
-    WHERE d.chain = ?1 AND d.due_since <= ?2 AND d.due_since IS NOT NULL AND d.state < ${DEAD} AND d.state <> ${BLOCKED}
+    WHERE d.chain = ?1 AND d.due_since <= ?2 AND d.state < ${DEAD} AND d.state <> ${BLOCKED}
   )`;
 
 /** Counts are added up during a transaction and written once before its end, as most of its calls count the same thing. */

@@ -225,7 +225,7 @@ function prepare(db: DatabaseSync) {
        WHERE id = ?`,
     ),
     endHolds: db.prepare(
-      `UPDATE deliveries SET due_at = ? WHERE chain = ? AND due_since > ? AND due_since IS NOT NULL AND state = ${PARKED} AND state < ${DEAD}`,
+      `UPDATE deliveries SET due_at = ? WHERE chain = ? AND due_since > ? AND state = ${PARKED} AND state < ${DEAD}`,
     ),
     end: query<Ended>(
       db,
