@@ -238,7 +238,7 @@ async function callHandler<A, T>(
   try {
     return read(await withDeadline(beginCall, { clock, ms: step.deadlineMs, calls }));
   } catch (thrown) {
-    const failure = new HandlerFailure(step.id, thrown);
+    const failure = new HandlerFailure(step.id, thrown, step.hide);
     observer.verdict(step.id, failure.code === 'WAIT' ? 'wait' : 'error');
     throw failure;
   }

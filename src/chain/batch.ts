@@ -234,7 +234,7 @@ async function callWithDeadline<T>(
   try {
     return await withDeadline(begin, { clock: retry.clock, ms: step.deadlineMs, calls });
   } catch (thrown) {
-    throw new HandlerFailure(step.id, thrown);
+    throw new HandlerFailure(step.id, thrown, step.hide);
   }
 }
 

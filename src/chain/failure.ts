@@ -19,9 +19,10 @@ export class HandlerFailure extends Error {
   /** The handler's id. */
   readonly handler: string;
 
-  constructor(handler: string, thrown: unknown) {
+  /** @param hide removes what the message may not show */
+  constructor(handler: string, thrown: unknown, hide?: (text: string) => string) {
     const cause = toError(thrown);
-    super(textOf(cause));
+    super(textOf(cause, hide));
     this.handler = handler;
     this.cause = cause;
   }
@@ -65,15 +66,15 @@ export function numberField(
 
 /**
  * Message and causes in one line of bounded length, for the log and the store. Removes credentials from URLs, and reduces http(s)
- * URLs to their host, as the path may be a password. A bug in a user's handler comes with its file and line.
+ * URLs to their host, as the path may be a password. What `hide` removes is removed before the text is cut. A bug in a user's handler comes with its file and line.
  */
-export function textOf(error: Error): string {
+export function textOf(error: Error, hide = (text: string): string => text): string {
   const messages: string[] = [];
   for (let one: unknown = error; one instanceof Error && messages.length < MAX_CAUSES; one = one.cause) {
     const { message } = one;
     if (!messages.some((shown) => shown.includes(message))) messages.push(message);
   }
-  const text = (messages.join(': ') || error.name)
+  const text = hide(messages.join(': ') || error.name)
     .replace(/(:\/\/)[^\s/?#]*@/g, '$1')
     .replace(/\b(https?:\/\/[^\s/?#"']+)[^\s"']*/gi, '$1');
   const at = bugLocationOf(error);

@@ -19,7 +19,7 @@ const MATCH = defineTransform({ ...described, ...transform, ...reading() });
 const SINK = defineSink({ ...described, ...sink });
 
 const handlersOf = (definitions: readonly HandlerDefinition[]): HandlerConfig[] =>
-  definitions.map((definition) => ({ id: 'default/x', definition, options: {}, at: '' }));
+  definitions.map((definition) => ({ id: 'default/x', definition, options: {}, secrets: [], at: '' }));
 const chain = (...definitions: HandlerDefinition[]) => ({ handlers: handlersOf(definitions), branches: [] });
 const withBranches = (own: HandlerDefinition[], ...branches: HandlerDefinition[][]) => ({
   handlers: handlersOf(own),

@@ -13,5 +13,5 @@ export interface Setting extends Pick<TransformDefinition, 'create'> {
 export function settingStep(chain: string, { summary, ...setting }: Setting, at: string): HandlerConfig {
   const options = z.strictObject({});
   const definition = defineTransform({ ...setting, summary, description: summary, options, examples: [] });
-  return { id: `${chain}/${setting.name}`, definition, options: {}, at };
+  return { id: `${chain}/${setting.name}`, definition, options: {}, secrets: [], at };
 }

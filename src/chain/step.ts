@@ -1,6 +1,8 @@
 /** A configured handler, ready to work, as one step of a chain. */
 import { idempotencyKey, type Change } from '../change.ts';
 import type { ChainConfig, FallbackConfig, HandlerConfig } from '../config/config.ts';
+import type { ReceiverFactory } from '../delivery/receiver.ts';
+import { hiderOf } from '../delivery/scrub.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
@@ -33,6 +35,8 @@ interface StepBase {
   readonly deadlineMs: number;
   /** What its templates read besides the change. */
   readonly need: Need | undefined;
+  /** Removes what no error may show. */
+  readonly hide: (text: string) => string;
 }
 
 export type Step = StepBase &
@@ -57,20 +61,24 @@ export type StepEnvironment = Omit<HandlerEnvironment, 'id' | 'memory'> & {
  * @throws Error that names the handler, with what its `create` threw as the cause
  */
 export function createStep(handler: HandlerConfig, environment: StepEnvironment): Step {
+  const hide = hiderOf(handler.secrets);
   try {
-    return buildStep(handler, environment);
+    return buildStep(handler, environment, hide);
   } catch (cause) {
-    throw new Error(`Handler ${handler.id} (${handler.at}) cannot be used: ${toError(cause).message}`, { cause });
+    const why = hide(toError(cause).message);
+    throw new Error(`Handler ${handler.id} (${handler.at}) cannot be used: ${why}`, { cause });
   }
 }
 
 function buildStep(
-  { id, definition, options, digest, fallback }: HandlerConfig,
-  { store, ...environment }: StepEnvironment,
+  { id, definition, options, secrets, digest, fallback }: HandlerConfig,
+  { store, receivers, ...environment }: StepEnvironment,
+  hide: Step['hide'],
 ): Step {
   const handlerEnvironment = {
     ...environment,
     id,
+    receivers: hidingReceivers(receivers, secrets),
     log: environment.log.child({ handler: id }),
     memory: memoryOf(store, id),
   };
@@ -82,17 +90,24 @@ function buildStep(
     if (window !== undefined)
       checkNumbers({ 'batch.windowMs': window.windowMs, 'batch.over': window.over, 'batch.max': window.max });
     const instance = checkedInstance(definition.create(options, handlerEnvironment), 'deliver');
-    return { id, need, type: 'sink', deadlineMs, window, fallback, instance };
+    return { id, need, hide, type: 'sink', deadlineMs, window, fallback, instance };
   }
   if (definition.type === 'stateful') {
     const instance = checkedInstance(definition.create(options, handlerEnvironment), 'handle');
-    return { id, need, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance };
+    return { id, need, hide, deadlineMs: TRANSFORM_DEADLINE_MS, type: 'stateful', instance };
   }
   const deadlineMs = definition.deadlineMs?.(options) ?? TRANSFORM_DEADLINE_MS;
   checkNumbers({ deadlineMs });
   const holdsWakeUps = definition.holdsWakeUps === true;
   const instance = checkedInstance(definition.create(options, handlerEnvironment), 'handle');
-  return { id, need, deadlineMs, holdsWakeUps, type: 'transform', instance };
+  return { id, need, hide, deadlineMs, holdsWakeUps, type: 'transform', instance };
+}
+
+/** Receivers whose errors hide these texts, too: they are shown elsewhere than in the chain. */
+function hidingReceivers(receivers: ReceiverFactory, secrets: readonly string[]): ReceiverFactory {
+  return {
+    receiver: (options) => receivers.receiver({ ...options, secrets: [...(options.secrets ?? []), ...secrets] }),
+  };
 }
 
 function memoryOf(store: StepEnvironment['store'], handler: string): SinkMemory {

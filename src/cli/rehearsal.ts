@@ -14,6 +14,7 @@ import { checkedDecision, checkedGroup, checkedInstance, checkedVerdict } from '
 import { textOf } from '../chain/failure.ts';
 import { lifeOf } from '../chain/life.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
+import { hiderOf } from '../delivery/scrub.ts';
 import { toError } from '../errors.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { printable } from '../log.ts';
@@ -24,14 +25,15 @@ import { printable } from '../log.ts';
  */
 export function rehearsed(chain: ChainConfig, stdout: NodeJS.WritableStream, onFailure: () => void): ChainConfig {
   const handlers = chain.handlers.map((handler): HandlerConfig => {
+    const hide = hiderOf(handler.secrets);
     const print = (change: Change, verdict: string) => {
       const what = `${change.action} ${change.gvk.kind.toLowerCase()} ${change.key} @${change.resourceVersion}`;
-      stdout.write(`${printable(`${what}  ${handler.id}: ${verdict}`)}\n`);
+      stdout.write(`${printable(`${what}  ${handler.id}: ${hide(verdict)}`)}\n`);
     };
     const answered = (change: Change, verdict: Change | Halt) =>
       print(change, isHalt(verdict) ? `halt (${verdict.reason})` : `pass${headlineOf(change, verdict)}`);
     const failed = (change: Change, thrown: unknown): Halt => {
-      print(change, `throws (${textOf(toError(thrown))})`);
+      print(change, `throws (${textOf(toError(thrown), hide)})`);
       onFailure();
       return halt('a handler threw');
     };

@@ -104,6 +104,14 @@ broken = "{% if change.name == 'api' %}{{ change.name | append }}{% endif %}"
     assert.equal(code, 1);
   });
 
+  test('shows no secret of a file or a variable that a message contains', async () => {
+    const config = `[[resource]]\nkind = "deploy"\n[[handler]]\nname = "webhook"\nurl = "http://127.0.0.1:9/x"\nlayout = { key = "\${file:key}", to = "{{ change.name }}" }\n`;
+    const { lines } = await rehearse(config, [event('ADDED', 'web', 1, {})], { key: 'c4nary-key\n' });
+    assert.deepEqual(lines, [
+      'added deployment shop/web @1  default/webhook: would deliver: POST {"key":"***","to":"web"}',
+    ]);
+  });
+
   test('continues into the branches, in file order, with what passed before them', async () => {
     const branches = `
 [[resource]]

@@ -28,6 +28,8 @@ export interface ChainSource extends SourceTable {
 export interface ChainContext {
   readonly loadHandler: (name: string) => Promise<HandlerDefinition>;
   readonly isSecret: (path: Path) => boolean;
+  /** See {@link HandlerConfig.secrets}. */
+  readonly secrets: readonly string[];
   /** Paths in options are relative to it. */
   readonly folder: string;
   /** The `quiet` tables that apply: those at the top of the file, and for a branch those of the chains around it. */
@@ -198,7 +200,7 @@ interface LoadedHandler {
 async function loadHandlerConfig(
   chain: string,
   { name, id, options: written, path }: HandlerSource,
-  { loadHandler, isSecret, folder, at, problems }: ChainContext,
+  { loadHandler, isSecret, secrets, folder, at, problems }: ChainContext,
 ): Promise<LoadedHandler | undefined> {
   let definition: HandlerDefinition;
   try {
@@ -218,6 +220,7 @@ async function loadHandlerConfig(
     id: `${chain}/${own}`,
     definition,
     options: checked.data ?? {},
+    secrets,
     at: at(path),
     ...toSinkOptions(common, definition, path, problems),
   };

@@ -8,7 +8,7 @@ export function complete(
   written: Readonly<Record<string, unknown>>,
   options: ExpandOptions,
   problems: Problem[],
-): Pick<ExpandResult, 'expanded' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
+): Pick<ExpandResult, 'expanded' | 'resolved' | 'files'> & { readonly value: Readonly<Record<string, unknown>> } {
   const canonicalized = canonicalize(written, configFile, [], problems) as Record<string, unknown>;
   if (Array.isArray(canonicalized['cluster'])) {
     problems.push({

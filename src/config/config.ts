@@ -204,6 +204,8 @@ export interface HandlerConfig {
   readonly definition: HandlerDefinition;
   /** Checked by the definition's schema, defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** Texts from outside the file that no error and no preview may show. */
+  readonly secrets: readonly string[];
   readonly at: string;
   /** Only for a sink: when it combines several changes in one message. */
   readonly digest?: DigestConfig | undefined;

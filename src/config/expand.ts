@@ -7,10 +7,19 @@ import type { Path, Problem } from './problems.ts';
 const REFERENCE = /\$\$\{|\$\{([^{}]*)\}|\$\{/g;
 const VARIABLE = /^[A-Za-z_]\w*$/;
 
+/** A reference and the text that replaced it. */
+export interface Resolved {
+  readonly path: Path;
+  /** `SLACK_TOKEN` or `file:/etc/slack/token` */
+  readonly name: string;
+  readonly text: string;
+}
+
 export interface ExpandResult {
   readonly value: unknown;
   /** Paths whose values came from outside the file: they are not shown. */
   readonly expanded: readonly Path[];
+  readonly resolved: readonly Resolved[];
   readonly problems: readonly Problem[];
   /** Absolute paths of the files that were referred to, readable or not. */
   readonly files: readonly string[];
@@ -32,6 +41,14 @@ export function expand(value: unknown, options: ExpandOptions): ExpandResult {
   const expanded: Path[] = [];
   const problems: Problem[] = [];
   const files: string[] = [];
+  const resolved: Resolved[] = [];
+  const textOf = (name: string | undefined): string => {
+    const file = fileOf(name, options.folder);
+    if (file === undefined) return lookUp(name, options.env);
+    files.push(file);
+    options.onFile?.(file);
+    return readReference(file);
+  };
   const visit = (inner: unknown, path: Path): unknown => {
     if (Array.isArray(inner)) return inner.map((element, index) => visit(element, [...path, index]));
     if (isTable(inner)) return mapValues(inner, (element, key) => visit(element, [...path, key]));
@@ -40,18 +57,16 @@ export function expand(value: unknown, options: ExpandOptions): ExpandResult {
       if (reference === '$${') return '${';
       expanded.push(path);
       try {
-        const file = fileOf(name, options.folder);
-        if (file === undefined) return lookUp(name, options.env);
-        files.push(file);
-        options.onFile?.(file);
-        return readReference(file);
+        const text = textOf(name);
+        resolved.push({ path, name: name ?? '', text });
+        return text;
       } catch (thrown) {
         problems.push({ path, message: toError(thrown).message });
         return '';
       }
     });
   };
-  return { value: visit(value, []), expanded, problems, files };
+  return { value: visit(value, []), expanded, resolved, problems, files };
 }
 
 function fileOf(name: string | undefined, folder: string): string | undefined {

@@ -29,6 +29,7 @@ import { problemsOf, valueAt, type Path, type Problem } from './problems.ts';
 import { readConfigFile, type NamedTool } from './read.ts';
 import { toResources } from './resources.ts';
 import { configFile, type ConfigFile } from './schema.ts';
+import { secretTexts } from './secret-texts.ts';
 import { settingsOf } from './settings.ts';
 
 export interface LoadOptions {
@@ -60,7 +61,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
     throw new ConfigError(formatFindings([], written, file));
   const folder = dirname(resolve(file));
   const problems: Problem[] = [...oversizedIntegers(written.value)];
-  const { value, expanded, files } = complete(written.value, { env, folder, onFile }, problems);
+  const { value, expanded, resolved, files } = complete(written.value, { env, folder, onFile }, problems);
 
   const isSecret = secretPaths(expanded);
   const structure = configFile.safeParse(value);
@@ -72,7 +73,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   checkQuiet([{ path: [], table: value }, ...chains.filter(({ name }) => !targets.includes(name))], problems);
   const at = (path: Path) => `${file}:${written.find({ path, message: '' }).line}`;
   const loadHandler = reporting(options.loadHandler, folder, onFile);
-  const context = { loadHandler, isSecret, folder, quiet: quietTablesOf({ path: [], table: value }), at, problems };
+  const quiet = quietTablesOf({ path: [], table: value });
+  const context = { loadHandler, isSecret, secrets: secretTexts(resolved), folder, quiet, at, problems };
   const loaded = await Promise.all(chains.map(async (source) => ({ source, chain: await loadChain(source, context) })));
 
   const lines = [

@@ -26,9 +26,12 @@ export function scrubberOf(url: URL, extraSecrets: readonly string[] = []): (tex
     url.password,
   ];
   const whole = [url.pathname + url.search, url.pathname, url.search, basicCredentials(url) ?? ''];
-  const pieces = [...whole, ...parts, ...parts.map(decoded), ...extraSecrets].filter(
-    ({ length }) => length >= MIN_SECRET_LENGTH,
-  );
+  return hiderOf([...whole, ...parts, ...parts.map(decoded), ...extraSecrets]);
+}
+
+/** Replaces each of `texts`, however an echo may write it, by `***`. */
+export function hiderOf(texts: readonly string[]): (text: string) => string {
+  const pieces = texts.filter(({ length }) => length >= MIN_SECRET_LENGTH);
   // Deduplicated: most pieces have only one spelling, and each costs a pass over every answer.
   const secrets = [...new Set(pieces.flatMap(encodingsOf))].toSorted((a, b) => b.length - a.length);
   return (text) => secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);

@@ -175,7 +175,14 @@ function configOf(
       const id = `${name}/${definition.name}`;
       const spare = fallbacks[definition.name];
       const fallback = spare === undefined ? undefined : { id: `${name}/${spare.to}`, afterMs: spare.afterMs };
-      return { id, definition, options: {}, at: 'test', ...(definition.type === 'sink' ? { digest, fallback } : {}) };
+      return {
+        id,
+        definition,
+        options: {},
+        secrets: [],
+        at: 'test',
+        ...(definition.type === 'sink' ? { digest, fallback } : {}),
+      };
     }),
     branches: branches.map((branch) => configOf(`${name}/${branch.name}`, branch)),
     retry: { ...RETRY, ...retry },

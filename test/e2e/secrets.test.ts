@@ -326,4 +326,53 @@ webhookURL = "${world.slack.url}/workflows/${webhook}?sig=${webhook}"
     assert.equal((await running.app.store.deadLetters({ limit: 10 })).length, 2);
     await assertNoSecret(world, running);
   });
+
+  test('what comes from a variable or a file that sounds like a secret is in no error, wherever a handler puts it; a name is', async () => {
+    const { header, env } = canaries(1);
+    await using world = await World.start(({ body }) => ({ status: 400, body: `I do not know ${body}` }));
+    await world.workdir.write('pin', `${header}\n`);
+    const thrower = `import { defineSink, z } from '${import.meta.resolve('../../src/index.ts')}';
+export default defineSink({
+  name: 'thrower', summary: 'Throws.', description: '', examples: [],
+  options: z.strictObject({ pin: z.string() }),
+  create: ({ pin }) => ({ deliver: () => Promise.reject(new Error('wrong pin ' + pin)) }),
+});
+`;
+    await world.workdir.write('thrower.ts', thrower);
+    const config = `
+[retry]
+retries = 0
+[web]
+open = true
+[[resource]]
+kind = "deployment"
+[[branch]]
+name = "pager"
+[[branch.handler]]
+name = "webhook"
+url = "${world.slack.url}/enqueue"
+layout = { routing_key = "\${PD_ROUTING_KEY}", where = "\${CLUSTER_NAME}" }
+[[branch]]
+name = "own"
+[[branch.handler]]
+name = "./thrower.ts"
+pin = "\${file:pin}"
+`;
+    const reading = { env: { PD_ROUTING_KEY: env, CLUSTER_NAME: 'production' } };
+    await using running = await world.run({ config, reading, listen: '127.0.0.1:0' });
+    world.server.create(deployment('web'));
+    await world.slack.waitFor(1);
+    await running.app.idle();
+    assert.deepEqual(JSON.parse(world.slack.requests[0]?.body ?? ''), { routing_key: env, where: 'production' });
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    const errors = letters.map(({ error }) => error.replace(/:\d+\)/, ')')).toSorted();
+    assert.deepEqual(errors, [
+      'default/pager/webhook (127.0.0.1) answered 400: I do not know {"routing_key":"***","where":"production"}',
+      'wrong pin ***',
+    ]);
+    assertNothingIn("the service's log", running.serviceLog());
+    const page = await (await fetch(`http://${running.app.listening}/`)).text();
+    assert.match(page, /I do not know/);
+    assertNothingIn('the page', page);
+  });
 });

@@ -22,8 +22,8 @@ export interface RunOptions {
   readonly config?: string;
   /** The config file's name: another tool's may end in `.yaml`. Default `config.toml`. */
   readonly file?: string;
-  /** Options for reading another tool's file. */
-  readonly reading?: Pick<LoadOptions, 'lenient' | 'repeats'>;
+  /** How the file is read; the environment of that is empty by default. */
+  readonly reading?: Partial<Pick<LoadOptions, 'env' | 'lenient' | 'repeats'>>;
   readonly overrides?: { readonly namespace?: string; readonly labelSelector?: string };
   /** Keep the state after the app stops, for restarts; default: in memory. */
   readonly keepState?: boolean;
