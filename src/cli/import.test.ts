@@ -76,6 +76,13 @@ describe('import', async () => {
     assert.match(lenient.stdout, /^# From their\.yaml.*\n# .*their\.yaml:4: .*left out\n[^]*url = "\$\{LATER\}"\n/);
   });
 
+  test('names the place of a configuration inside chart values', async () => {
+    await using workdir = await Workdir.make();
+    const config = 'config:\n  route: { match: [{ receiver: a }] }\n  receivers: [{ name: a, stdout: {} }]\n';
+    const { stdout } = await imported(await workdir.write('values.yaml', `replicas: 1\n${config}`));
+    assert.match(stdout, /^# From values\.yaml, below config, a configuration of kubernetes-event-exporter\.\n/);
+  });
+
   test('keeps a warning that quotes several lines in its comment', async () => {
     await using workdir = await Workdir.make();
     const file = await workdir.write(

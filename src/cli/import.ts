@@ -2,6 +2,7 @@ import { stringify, type AnyJson, type JsonMap } from '@iarna/toml';
 import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { isTable } from '../config/expand.ts';
+import { pathText } from '../config/problems.ts';
 import { readForeignFile } from '../config/read.ts';
 import { ConfigError } from '../errors.ts';
 import { printable } from '../log.ts';
@@ -19,7 +20,7 @@ export function importCommand(program: Command, io: CommandIo, choose: (action: 
 
 /** Variables stay references, so that no secret is printed that is not in the file. */
 async function importFile(file: string, { lenient = false, repeats }: ForeignFlags, io: CommandIo): Promise<number> {
-  const { tool, value, problems, warnings } = await readForeignFile(file, {
+  const { tool, inside, value, problems, warnings } = await readForeignFile(file, {
     env: io.env,
     lenient,
     repeats: repeats ?? 'first',
@@ -27,7 +28,8 @@ async function importFile(file: string, { lenient = false, repeats }: ForeignFla
   });
   const lines = (findings: typeof problems) => findings.map(({ line, text }) => `${file}:${line}: ${text}`);
   if (problems.length > 0) throw new ConfigError(lines(problems));
-  const comments = [`From ${basename(file)}, a configuration of ${tool}.`, ...lines(warnings)];
+  const place = inside === undefined ? '' : `below ${pathText(inside)}, `;
+  const comments = [`From ${basename(file)}, ${place}a configuration of ${tool}.`, ...lines(warnings)];
   io.stdout.write(
     `${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${stringify(writable(value) as JsonMap)}`,
   );

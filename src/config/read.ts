@@ -86,30 +86,47 @@ async function read(
 }
 
 /** The file of another tool, whatever its extension. @throws ConfigError if it is of no known tool */
-export async function readForeignFile(file: string, options: AdapterOptions): Promise<SourceFile & { tool: string }> {
+export async function readForeignFile(
+  file: string,
+  options: AdapterOptions,
+): Promise<SourceFile & Pick<Recognized, 'tool' | 'inside'>> {
   if (extname(file).toLowerCase() === '.toml')
     throw new ConfigError([
       `Cannot import ${file}: TOML is used as it is, including kwatchman's: name the file with --config`,
     ]);
   const adapted = await adapt(file, await read(file, ''), options);
-  return { ...fromAdapter(adapted), tool: adapted.tool };
+  const { tool, inside } = adapted;
+  return { ...fromAdapter(adapted), tool, inside };
 }
 
+/** With the place of the configuration, if the file is a manifest or chart values that hold one. */
+type Recognized = Adapted & { readonly inside?: Path | undefined };
+
 /** Recognises the other tool by the file's content. The adapters' code is loaded only here. */
-async function adapt(file: string, text: string, options: AdapterOptions): Promise<Adapted> {
-  const { adapterOf, innerConfiguration, YamlSyntaxError } = await import('./adapters/index.ts');
-  const adapter = atLine(file, () => adapterOf(text, extname(file).toLowerCase()), YamlSyntaxError);
-  if (adapter === undefined) {
-    const inner = innerConfiguration(text);
-    const remedy =
-      inner === undefined
-        ? "write watchchain's own as TOML, in a file whose name ends in .toml"
-        : `what is below ${pathText(inner)} is one: move that to a file of its own`;
-    throw new ConfigError([
-      `Cannot use ${file}: it is not a configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
-    ]);
-  }
-  return atLine(file, () => adapter(text, { ...options, file }), YamlSyntaxError);
+async function adapt(file: string, text: string, options: AdapterOptions): Promise<Recognized> {
+  const { adapterOf, configurationsIn, YamlSyntaxError } = await import('./adapters/index.ts');
+  const adapted = (own: string, extension: string): Adapted | undefined =>
+    atLine(file, () => adapterOf(own, extension)?.(own, { ...options, file }), YamlSyntaxError);
+  const whole = adapted(text, extname(file).toLowerCase());
+  if (whole !== undefined) return whole;
+  const found = configurationsIn(text);
+  const [only] = found.length === 1 ? found : [];
+  const inner = only?.text === undefined ? undefined : adapted(only.text, '.yaml');
+  if (only !== undefined && inner !== undefined) return { ...inner, inside: only.path };
+  throw notConfiguration(file, found);
+}
+
+/** @param found what cannot be read where it is */
+function notConfiguration(file: string, found: readonly { readonly path: Path }[]): ConfigError {
+  const places = found.map(({ path }) => pathText(path)).join(' and ');
+  const remedies = [
+    "write watchchain's own as TOML, in a file whose name ends in .toml",
+    `what is below ${places} is one: move that to a file of its own`,
+  ];
+  const remedy = remedies[found.length] ?? `it holds several, below ${places}: move one to a file of its own`;
+  return new ConfigError([
+    `Cannot use ${file}: it is not a configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
+  ]);
 }
 
 function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate }: Adapted): SourceFile {

@@ -214,18 +214,56 @@ receivers:
     assert.match(unknown, /^Cannot use config\.yaml: it is not a configuration of kubernetes-event-exporter/);
   });
 
-  test('6 a manifest, or values of a chart, is refused, naming where in it the configuration is', async () => {
-    const config = 'route: {}\nreceivers: []\n';
-    const configMap = { kind: 'ConfigMap', data: { 'not.yaml': 'a: b: c\n', 'config.yaml': config } };
-    for (const [file, place] of [
-      [configMap, 'data."config.yaml"'],
-      [{ config: { route: {}, receivers: [] } }, 'config'],
-      [{ 'kubernetes-event-exporter': { replicas: 1, config: { route: {} } } }, 'kubernetes-event-exporter.config'],
-    ] as const) {
-      const [problem = ''] = await problemsOf(JSON.stringify(file));
-      assert.ok(problem.endsWith(`; what is below ${place} is one: move that to a file of its own`), problem);
-      const [among = ''] = await problemsOf(`kind: Role\n---\n${JSON.stringify(file)}\n--- # next\nkind: Deployment\n`);
-      assert.equal(among, problem);
+  test('6 a configuration inside a ConfigMap or the values of a chart is read, and a mistake has its line in the file', async () => {
+    const config = `route: { routes: [{ match: [{ receiver: out }] }] }
+receivers:
+  - name: out
+    stdout: { layout: { text: "{{ .Message }}", more: "\\d" } }
+`;
+    const indented = (spaces: number, text = config) => text.replace(/^(?=.)/gm, ' '.repeat(spaces));
+    const configMap = (text?: string) => `apiVersion: v1
+kind: ConfigMap
+metadata: { name: exporter }
+data:
+  not.yaml: |
+    a: b: c
+  config.yaml: |
+${indented(4, text)}  other: x
+`;
+    const values = (text?: string) => `replicas: 1
+config:
+  # what it does
+${indented(2, text)}
+image: { tag: v1 }
+`;
+    const subchart = (text = config) => `kubernetes-event-exporter:\n${indented(2, values(text))}`;
+    const expected = (await load(config)).chains.flatMap((chain) => shape(chain));
+    for (const write of [
+      configMap,
+      values,
+      subchart,
+      () => `kind: Role\n--- # next\n${configMap()}---\nkind: Deployment\n`,
+    ]) {
+      const { chains } = await load(write());
+      assert.deepEqual(
+        chains.flatMap((chain) => shape(chain)),
+        expected,
+      );
     }
+    const broken = config.replace('- name: out', '- name: out\n    stdoot: {}');
+    for (const write of [configMap, values, subchart, (text: string) => `kind: Role\n---\n${configMap(text)}`]) {
+      const text = write(broken);
+      const line = text.split('\n').findIndex((one) => one.includes('stdoot')) + 1;
+      const [problem = ''] = await problemsOf(text);
+      assert.ok(problem.startsWith(`config.yaml:${line}: receivers[0].stdoot: `), problem);
+    }
+  });
+
+  test('6 a configuration in quotes, or several in one file, is refused, with its place', async () => {
+    const config = 'route: {}\nreceivers: []\n';
+    const [quoted = ''] = await problemsOf(JSON.stringify({ kind: 'ConfigMap', data: { 'config.yaml': config } }));
+    assert.ok(quoted.endsWith('; what is below data."config.yaml" is one: move that to a file of its own'), quoted);
+    const [several = ''] = await problemsOf('a:\n  route: {}\n---\nb:\n  route: {}\n');
+    assert.ok(several.endsWith('; it holds several, below a and b: move one to a file of its own'), several);
   });
 });

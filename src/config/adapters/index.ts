@@ -3,8 +3,7 @@ import type { Adapted, AdapterOptions } from './adapter.ts';
 import { adaptController, isControllerFile } from './event-controller/index.ts';
 import { adaptExporterFile, isExporterFile } from './event-exporter/index.ts';
 import { adaptKwatchmanFile, isKwatchmanFile } from './kwatchman.ts';
-import { isTable } from '../expand.ts';
-import type { Path } from '../problems.ts';
+import { innerConfigurations, type InnerConfiguration } from './inner.ts';
 import { parseYaml, YamlSyntaxError } from './yaml.ts';
 
 export { YamlSyntaxError } from './yaml.ts';
@@ -19,35 +18,17 @@ export function adapterOf(text: string, extension: string): Adapter | undefined 
   const unexpanded = text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length));
   const read = (): unknown => parseYaml(unexpanded).value;
   // Several manifests, one with a configuration in it: that is the mistake to report, not the second document.
-  const value = ignoringSyntax(read) ?? (innerConfiguration(text) === undefined ? read() : undefined);
+  const value = ignoringSyntax(read) ?? (configurationsIn(text).length === 0 ? read() : undefined);
   if (isExporterFile(value)) return adaptExporterFile;
   return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
 }
 
-/** ConfigMaps and chart values hold a configuration two levels down, or one more below the name of a subchart. */
-const DEEPEST = 3;
-
-/** The path of a configuration inside a manifest or chart values; undefined if none is found. */
-export function innerConfiguration(text: string): Path | undefined {
-  const isConfiguration = (value: unknown): boolean => {
+/** The configurations inside a manifest or chart values. */
+export function configurationsIn(text: string): readonly InnerConfiguration[] {
+  return innerConfigurations(text, (value) => {
     if (typeof value !== 'string') return isExporterFile(value) || isKwatchmanFile(value);
     return value.includes('\n') && ignoringSyntax(() => adapterOf(value, '.yaml')) !== undefined;
-  };
-  const search = (value: unknown, path: Path): Path | undefined => {
-    if (path.length > 0 && isConfiguration(value)) return path;
-    if (!isTable(value) || path.length === DEEPEST) return undefined;
-    for (const [key, inner] of Object.entries(value)) {
-      const found = search(inner, [...path, key]);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
-  // A manifest often holds several documents.
-  for (const document of text.split(/^---(?=\s|$)/m)) {
-    const found = ignoringSyntax(() => search(parseYaml(document).value, []));
-    if (found !== undefined) return found;
-  }
-  return undefined;
+  });
 }
 
 function ignoringSyntax<T>(read: () => T): T | undefined {

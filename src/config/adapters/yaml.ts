@@ -31,8 +31,14 @@ export interface ParsedYaml {
   readonly locate: Locate;
 }
 
+export interface YamlTree {
+  readonly value: unknown;
+  readonly document: Document;
+  readonly lines: LineCounter;
+}
+
 /** @throws YamlSyntaxError, whose message quotes nothing from the file: the line may hold a token */
-export function parseYaml(text: string): ParsedYaml {
+export function parseTree(text: string): YamlTree {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
   const fail = (message: string, offset: number): never => {
@@ -56,11 +62,17 @@ export function parseYaml(text: string): ParsedYaml {
     },
   });
   try {
-    return { value: document.toJS(), locate: locator(document, lines) };
+    return { value: document.toJS(), document, lines };
   } catch (thrown) {
     // Nested aliases that would expand without end.
     return fail(toError(thrown).message, 0);
   }
+}
+
+/** @throws YamlSyntaxError as {@link parseTree} does */
+export function parseYaml(text: string): ParsedYaml {
+  const { value, document, lines } = parseTree(text);
+  return { value, locate: locator(document, lines) };
 }
 
 /** Errors that kubernetes-event-exporter's parser ignores, too. */
