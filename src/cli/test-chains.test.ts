@@ -243,4 +243,17 @@ name = "log"
     });
     assert.match(lines[0] ?? '', /throws \(Cannot read properties of undefined .* \(\/.*\/owner-of\.ts:3\)\)$/);
   });
+
+  test('refuses a file that is missing or is a folder', async () => {
+    await using workdir = await Workdir.make();
+    const config = await workdir.write('config.toml', CONFIG);
+    const refusal = async (file: string) => (await runCommand(['test', file, '-c', config])).stderr;
+    const file = workdir.file('events.json');
+    assert.equal(await refusal(file), `watchchain: Cannot read the watch events in ${file}: there is no such file\n`);
+    const folder = workdir.path;
+    assert.equal(
+      await refusal(folder),
+      `watchchain: Cannot read the watch events in ${folder}: it is a folder; name the file in it\n`,
+    );
+  });
 });

@@ -94,9 +94,14 @@ async function readStdin({ stdin, signal }: CommandIo): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder; name the file in it',
+};
+
 async function read(file: string): Promise<Buffer> {
   return readFile(file).catch((cause: unknown) => {
-    const reason = codeOf(cause) === 'ENOENT' ? 'there is no such file' : toError(cause).message;
+    const reason = REASONS[codeOf(cause) ?? ''] ?? toError(cause).message;
     throw new ConfigError([`Cannot read the watch events in ${file}: ${reason}`], { cause });
   });
 }
