@@ -106,7 +106,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
     deliverySeconds: seconds('delivery_seconds', 'Time of a request', [0.005, 0.02, 0.1, 0.5, 2, 10], 'receiver'),
     latency: seconds(
       'latency_seconds',
-      'Time from the watch event to the end of the chain',
+      'Time from the watch event, or from the end of a hold (a digest, quiet hours) or a replay, to the end of the chain',
       [0.005, 0.02, 0.1, 0.5, 1, 5, 30, 300],
       'chain',
     ),

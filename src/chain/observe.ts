@@ -52,10 +52,10 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
   // Starts at 0: if the first sample were 1, Prometheus would see no increase.
   for (const end of ['completed', 'halted', 'dead', 'superseded']) metrics.ends.inc({ chain, end }, 0);
 
-  function recordEnd({ change }: Delivery, end: End): void {
+  function recordEnd({ change, dueSince = 0 }: Delivery, end: End): void {
     metrics.attempts.inc({ chain, outcome: end.kind });
     metrics.ends.inc({ chain, end: end.kind });
-    metrics.latency.observe({ chain }, Math.max(0, clock.now() - change.observedAt) / 1000);
+    metrics.latency.observe({ chain }, Math.max(0, clock.now() - Math.max(change.observedAt, dueSince)) / 1000);
     if (!log.isDebugEnabled()) return;
     const { kind, ...halted } = end;
     log.debug(kind === 'halted' ? 'Change halted' : 'Change completed', { ...fieldsOf(change), ...halted });

@@ -12,6 +12,12 @@ async function lateness({ store, clock }: TestChain): Promise<number | undefined
   return dueSince === undefined ? undefined : clock.now() - dueSince;
 }
 
+/** Seconds, of all that have ended. */
+async function latencySum({ metrics }: TestChain): Promise<number | undefined> {
+  const { values } = await metrics.latency.get();
+  return values.find(({ metricName }) => metricName?.endsWith('_sum') === true)?.value;
+}
+
 describe('a handler that holds a change', () => {
   test('uses up no attempt and no slot, gives its reason, and passes the change when its time has come', async (t) => {
     const told: string[] = [];
@@ -60,6 +66,7 @@ describe('a handler that holds a change', () => {
     isDown = false;
     await chain.advance(60_000);
     assert.equal(await lateness(chain), undefined);
+    assert.equal(await latencySum(chain), 120);
   });
 });
 

@@ -23,6 +23,7 @@ export interface DeliveryRecord {
   readonly record: ChangeRecord;
   readonly attempts: number;
   readonly deferredSince: number | undefined;
+  readonly dueSince: number | undefined;
   /** JSON array of handler ids. */
   readonly delivered: string;
   readonly states: StateRecords;
@@ -160,6 +161,7 @@ export class Claims {
       record: this.#merging.recordOf(row),
       attempts: row.attempts,
       deferredSince: row.deferred_since ?? undefined,
+      dueSince: row.due_since ?? undefined,
       delivered: row.delivered,
       states: this.#memory.states(row.queue, stateful),
       timerOf: row.timer_of ?? undefined,

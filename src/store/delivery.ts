@@ -15,6 +15,8 @@ export interface Delivery {
   readonly attempts: number;
   /** Since when it has been deferred without an attempt in between, milliseconds since the epoch. */
   readonly deferredSince: number | undefined;
+  /** From when on it is late, if not from when its change was seen: the end of a hold, the time of a replay. Since the epoch. */
+  readonly dueSince: number | undefined;
   /** In how many crashes in a row it was being worked on. If any, it is handed out alone, or only with its batch. */
   readonly crashes: number;
   /** Never to be gathered with others: see {@link Death.isAlone}. */
