@@ -290,6 +290,13 @@ describe('startApiServer()', () => {
     assert.equal((await getJson(server, '/apis/example.com/v1')).status, 404);
   });
 
+  test('discovery answers clients that know only the v2beta1 document in the plain form', async (t) => {
+    const server = await serverFor(t);
+    const accept = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json';
+    const { body } = await getJson(server, '/apis', { headers: { accept } });
+    assert.equal(body.kind, 'APIGroupList');
+  });
+
   test('a version of a custom resource returns what another version wrote', async (t) => {
     const server = await serverFor(t, { resources: [widget, { ...widget, version: 'v2' }] });
     server.create({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } });

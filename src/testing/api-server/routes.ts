@@ -65,7 +65,8 @@ function verbOf({ method, query }: RouteRequest, { name }: RequestInfo): string 
 }
 
 function nonResourceResponse({ types }: Cluster, { path, accept }: RouteRequest): RouteResponse {
-  const wantsAggregated = accept.includes('as=APIGroupDiscoveryList') && accept.includes('v=v2');
+  // client-go before 1.30 asks for v2beta1 only, and takes a document of v2 for one without any kinds.
+  const wantsAggregated = /;as=APIGroupDiscoveryList\b/.test(accept) && /;v=v2(?!\w)/.test(accept);
   const [, root, groupName, version] = path.replace(/\/$/, '').split('/');
   if (['healthz', 'livez', 'readyz'].includes(root ?? '')) return respond('ok', 'text/plain; charset=utf-8');
   if (root === 'version') return json({ major: '1', minor: '34', gitVersion: 'v1.34.0', platform: 'linux/amd64' });
