@@ -53,6 +53,11 @@ describe('compileMarkup()', () => {
     assert.equal(shown(source, ''), '<!channel> &lt;!y&gt;settings');
   });
 
+  test('a line of Windows ends as any other; a carriage return elsewhere is made visible', () => {
+    assert.equal(shown(NOTE, 'one\r\n\r\ntwo\rthree'), 'one\n\ntwo\\rthree');
+    assert.equal(shown(`<!here> ${NOTE}`, 'one\r\ntwo'), '<!here> one\ntwo');
+  });
+
   test('any other bracket is escaped', () => {
     assert.equal(shown('1 < 2 > 0 <b> <!here', ''), '1 &lt; 2 &gt; 0 &lt;b&gt; &lt;!here');
   });

@@ -20,7 +20,8 @@ export function compileMarkup(source: string, field: string, max: number): (scop
   );
   const template = compileTemplate(marked, field);
   return (scope) => {
-    const [before = '', ...own] = template.text(scope).split(MARK);
+    // A carriage return would be made visible; before a line feed, as in a log of Windows, it says nothing.
+    const [before = '', ...own] = template.text(scope).replaceAll('\r\n', '\n').split(MARK);
     const plain = [before, ...own].join('');
     if (own.length === 0) return plainText(plain, max);
     const text = escapeAll(before) + own.map((part) => part.charAt(0) + escapeAll(part.slice(1))).join('');
