@@ -1,5 +1,5 @@
 /** Filters for Kubernetes that Liquid lacks: docs/templates.md is generated from them, and a test runs their examples. */
-import type { Context, Liquid } from 'liquidjs';
+import { toValue, type Context, type Liquid } from 'liquidjs';
 import type { FilterDefinition } from './filter.ts';
 import { bytes, quantity } from './filters/quantity.ts';
 import { ago, duration, timestamp } from './filters/time.ts';
@@ -29,7 +29,9 @@ export function registerFilters(liquid: Liquid): void {
     liquid.registerFilter(name, function (value: unknown, ...args: unknown[]): unknown {
       const { context, token } = this;
       if (typeof value === 'string') context.memoryLimit.use(value.length);
-      const result = apply(value, args, { token, observedAt: observedAt(context) });
+      // The literal `nil` arrives as an object of liquidjs.
+      const given = args.map((arg) => toValue(arg) as unknown);
+      const result = apply(toValue(value), given, { token, observedAt: observedAt(context) });
       if (typeof result === 'string') context.memoryLimit.use(result.length);
       return result;
     });

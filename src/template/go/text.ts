@@ -202,9 +202,29 @@ function indented(text: string, by: unknown): string {
 
 const MAX_INDENT = 256;
 
-/** Go's `%q` for text that is printable as it is. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  '"': '\\"',
+  '\\': '\\\\',
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+};
+
+/** Go's `%q`, which escapes whatever has no ink of its own, such as a no-break space or what joins the parts of an emoji. */
 export function goQuoted(text: string): string {
-  return JSON.stringify(text).replace(/\\u00([01][\da-f])/g, '\\x$1');
+  const escaped = text.replace(/["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (character) => {
+    const known = ESCAPES[character];
+    if (known !== undefined) return known;
+    const code = character.codePointAt(0) ?? 0;
+    const hex = code.toString(16);
+    if (code < 0x80) return `\\x${hex.padStart(2, '0')}`;
+    return hex.length <= 4 ? `\\u${hex.padStart(4, '0')}` : `\\U${hex.padStart(8, '0')}`;
+  });
+  return `"${escaped}"`;
 }
 
 /** `$1W` is the group named `1W`, which does not exist; `${1}W` is the first group. */

@@ -200,7 +200,8 @@ export class Expressions {
       (name === 'eq' || name === 'ne') &&
       isPlainText(left) &&
       typeof right.literal === 'string' &&
-      right.literal !== ''
+      // To Go, what a map lacks is not the empty text, unlike what an Event lacks.
+      (right.literal !== '' || left.mayBeNil === true)
     ) {
       const liquid = `${left.liquid} ${name === 'eq' ? '==' : '!='} ${right.liquid}`;
       return { liquid, type: 'boolean', isCompound: true, isComparison: true };
@@ -215,7 +216,8 @@ export class Expressions {
     const of = args[at] ?? NIL;
     const others = args.filter((_, index) => index !== at).map((arg) => this.primary(arg));
     const [name = '', own] = filter.split(': ');
-    const parameters = [...(own === undefined ? [] : [own]), ...others];
+    const empty = known.writesJson === true ? this.#structs[structOf(of.type) ?? '']?.empty : undefined;
+    const parameters = [own, ...others, empty].filter((parameter) => parameter !== undefined);
     const call = parameters.length === 0 ? name : `${name}: ${parameters.join(', ')}`;
     const result = typeof type === 'function' ? type(args.map((arg) => arg.type)) : type;
     return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };

@@ -16,6 +16,8 @@ export interface Struct {
   readonly fields: Readonly<Record<string, Field>>;
   /** The struct as a whole, for `toJson`; undefined: its own value. */
   readonly whole?: string;
+  /** What `toJson` writes if all fields are empty; undefined: `null`, as it then is a nil pointer. */
+  readonly empty?: string;
 }
 
 export interface FieldOptions {
@@ -34,7 +36,7 @@ export function structsOf(options: FieldOptions): Readonly<Record<string, Struct
     Event: { fields: eventFields(options), whole },
     ObjectMeta: { fields: metadataFields(options), whole: `${whole} | go_field: "metadata"` },
     InvolvedObject: { fields: involvedFields(options), whole: `${whole} | go_field: "involvedObject"` },
-    Source: { fields: { Component: text('.component'), Host: text('.host') } },
+    Source: { fields: { Component: text('.component'), Host: text('.host') }, empty: '"{}"' },
     Series: { fields: { Count: number('.count'), LastObservedTime: time('.lastObservedTime') } },
     ObjectReference: { fields: REFERENCE_FIELDS },
     Owner: { fields: OWNER_FIELDS },

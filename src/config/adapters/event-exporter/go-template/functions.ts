@@ -18,6 +18,7 @@ export interface GoFunction {
   readonly needsValue?: boolean;
   /** It writes its arguments, including times, as texts. */
   readonly writesOutput?: boolean;
+  readonly writesJson?: boolean;
 }
 
 type ResultType = GoFunction['type'];
@@ -38,6 +39,10 @@ function minding(known: GoFunction): GoFunction {
 
 function writing(known: GoFunction): GoFunction {
   return { ...known, needsValue: true, writesOutput: true };
+}
+
+function json(filter: string): GoFunction {
+  return { ...minding(onLast(filter, 'string', 1)), writesJson: true };
 }
 
 const MANY = Infinity;
@@ -100,12 +105,12 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
   empty: onLast('go_not', 'boolean', 1),
   ternary: onLast('go_ternary', ([yes = 'any', no = 'any']) => common([yes, no]), 3),
 
-  toJson: minding(onLast('go_json', 'string', 1)),
-  toPrettyJson: minding(onLast('go_pretty_json', 'string', 1)),
-  toRawJson: minding(onLast('go_raw_json', 'string', 1)),
-  mustToJson: minding(onLast('go_json', 'string', 1)),
-  mustToPrettyJson: minding(onLast('go_pretty_json', 'string', 1)),
-  mustToRawJson: minding(onLast('go_raw_json', 'string', 1)),
+  toJson: json('go_json'),
+  toPrettyJson: json('go_pretty_json'),
+  toRawJson: json('go_raw_json'),
+  mustToJson: json('go_json'),
+  mustToPrettyJson: json('go_pretty_json'),
+  mustToRawJson: json('go_raw_json'),
 
   regexMatch: onLast('regex_match', 'boolean', 2),
   regexFind: onLast('regex_find', 'string', 2),

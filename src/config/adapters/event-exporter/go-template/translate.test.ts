@@ -111,6 +111,14 @@ describe('translateGoTemplate() renders as kubernetes-event-exporter does', () =
     ['{{ dateInZone "15:04" .LastTimestamp "Europe/Berlin" }}', '00:56'],
     ['{{ ternary "y" "n" (eq .Count 3) }} {{ empty .Action }} {{ hasPrefix "Cl" .Reason }}', 'y true true'],
     ['{{ list "a" "b" | join "-" }} {{ splitList "," "a,b" | last }} {{ contains "web" .Name }}', 'a-b b true'],
+    ['{{ printf "%v" nil }} {{ quote "a" nil }} {{ cat "a" nil 1 }}', '<nil> "a" a 1'],
+    [
+      '{{ quote "a\\u00a0b\\u200d\\u2028\\u0007\\u000e\\u007f\\U000e0001 é" }}',
+      String.raw`"a\u00a0b\u200d\u2028\a\x0e\x7f\U000e0001 é"`,
+    ],
+    ['{{ toRawJson "\\u2028<" }}', String.raw`"\u2028<"`],
+    ['{{ if eq .InvolvedObject.Labels.nokey "" }}a{{ else }}b{{ end }}', 'b'],
+    ['{{ if ne .InvolvedObject.Labels.nokey "" }}a{{ end }}{{ if eq .Action "" }}b{{ end }}', 'ab'],
     ['{{ toPrettyJson .Source }}', '{\n  "component": "kubelet"\n}'],
     ['{{ .InvolvedObject.Labels }}', 'map[app:web version:dev]'],
     ['{{ b64enc .Type }} {{ .Type | squote }} {{ cat "a" .Count }} {{ " a " | trim }}', "Tm9ybWFs 'Normal' a 3 a"],
@@ -127,6 +135,8 @@ describe('translateGoTemplate() renders as kubernetes-event-exporter does', () =
   test('renders missing fields of the Event as the zero values of Go', () => {
     const { source: _, ...sourceless } = EVENT;
     assert.equal(rendered('{{ .Source.Component }}', sourceless), '');
+    assert.equal(rendered('{{ toJson .Source }}{{ .Source | toPrettyJson }}', { ...EVENT, source: {} }), '{}{}');
+    assert.equal(rendered('{{ toJson .Source }} {{ toJson .Series }}', sourceless), '{} null');
     assert.equal(rendered('{{ .Message }}{{ .Series.Count }}', { kind: 'Event', metadata: { name: 'a' } }), '0');
   });
 
