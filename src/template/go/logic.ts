@@ -1,5 +1,6 @@
 /** Go's comparisons, and sprig's functions for choice and arithmetic. */
 import type { FilterDefinition } from '../filter.ts';
+import { textOf } from '../filters/text.ts';
 import { integerOf, isEmpty, isEqual, printed, sortedEntries } from './values.ts';
 
 export const LOGIC: readonly FilterDefinition[] = [
@@ -120,6 +121,13 @@ export const LOGIC: readonly FilterDefinition[] = [
     apply: (value, args) => [value, ...args],
   },
   {
+    name: 'go_dict',
+    args: 'value, key, value',
+    summary: 'A map of these keys and values, in the order of the keys.',
+    examples: [{ template: '{{ "b" | go_dict: 1, "a", 2 | go_json }}', result: '{"a":2,"b":1}' }],
+    apply: (first, rest) => dict([first, ...rest]),
+  },
+  {
     name: 'go_first',
     summary: 'The first element of a list.',
     examples: [{ template: '{{ "a b" | split: " " | go_first }}', result: 'a' }],
@@ -192,6 +200,13 @@ function printedSideBySide(values: readonly unknown[]): string {
   return values
     .map((value, index) => `${index > 0 && !isText(index - 1) && !isText(index) ? ' ' : ''}${printed(value)}`)
     .join('');
+}
+
+/** A key without a value gets an empty text, as in sprig. */
+function dict(parts: readonly unknown[]): object {
+  const padded = parts.length % 2 === 0 ? parts : [...parts, ''];
+  const map = padded.flatMap((key, index) => (index % 2 === 0 ? [[textOf(key), padded[index + 1] ?? null]] : []));
+  return Object.fromEntries(sortedEntries(Object.fromEntries(map) as object));
 }
 
 /** By index, since an absent value is false, too. */

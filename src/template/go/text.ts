@@ -47,6 +47,17 @@ export const TEXT: readonly FilterDefinition[] = [
     },
   ),
   ofText(
+    'go_abbrev',
+    'At most so many characters, of which the last three are dots if the text is longer.',
+    '{{ "hello world" | go_abbrev: 8 }}',
+    'hello...',
+    (text, [count]) => {
+      const characters = Array.from(text);
+      const length = integerOf(count);
+      return length < 4 || characters.length <= length ? text : `${characters.slice(0, length - 3).join('')}...`;
+    },
+  ),
+  ofText(
     'go_substr',
     'The characters from the first number up to, not including, the second.',
     '{{ "hello" | go_substr: 1, 3 }}',
@@ -108,6 +119,16 @@ export const TEXT: readonly FilterDefinition[] = [
     '[a b]',
     (text, [separator]) => text.split(textOf(separator)),
   ),
+  ofText(
+    'go_split_map',
+    'The parts between the separators, as a map with the keys `_0`, `_1` and so on.',
+    '{% assign parts = "a,b" | go_split_map: "," %}{{ parts._1 }}',
+    'b',
+    (text, [separator]) => Object.fromEntries(text.split(textOf(separator)).map((part, index) => [`_${index}`, part])),
+  ),
+  ofText('go_urlquery', 'Encodes for the query of a URL.', '{{ "a b&c" | go_urlquery }}', 'a+b%26c', (text) =>
+    new URLSearchParams({ '': text }).toString().slice(1).replaceAll('*', '%2A').replaceAll('%7E', '~'),
+  ),
   ofText('go_b64enc', 'Encodes as Base64.', '{{ "hi" | go_b64enc }}', 'aGk=', (text) =>
     Buffer.from(text).toString('base64'),
   ),
@@ -159,22 +180,35 @@ export const TEXT: readonly FilterDefinition[] = [
     name: 'go_regex_replace',
     summary: 'As `regex_replace`, with groups written as in Go: `${1}`.',
     examples: [{ template: '{{ "-ab-axxb-" | go_regex_replace: "a(x*)b", "${1}W" }}', result: '-W-xxW-' }],
-    apply(value, [pattern, replacement], place) {
-      const parts = textOf(replacement);
-      const text = textOf(value);
-      const matcher = compiledAt(place, pattern).matcher(text.slice(0, MAX_INPUT));
-      let replaced = '';
-      let at = 0;
-      while (matcher.find()) {
-        // Go ignores an empty match right after the previous match.
-        if (matcher.start() > 0 && matcher.end() === at) continue;
-        replaced += text.slice(at, matcher.start()) + expanded(parts, matcher);
-        at = matcher.end();
-      }
-      return replaced + text.slice(at);
-    },
+    apply: (value, [pattern, replacement], place) =>
+      replacedAll(textOf(value), compiledAt(place, pattern), (found) => expanded(textOf(replacement), found)),
+  },
+  {
+    ...regexReplace,
+    name: 'go_regex_replace_literal',
+    summary: 'As `regex_replace`, with a replacement that is taken as it is.',
+    examples: [{ template: '{{ "a.b" | go_regex_replace_literal: "[.]", "$1" }}', result: 'a$1b' }],
+    apply: (value, [pattern, replacement], place) =>
+      replacedAll(textOf(value), compiledAt(place, pattern), () => textOf(replacement)),
   },
 ];
+
+function replacedAll(
+  text: string,
+  pattern: RE2JS,
+  replacement: (found: ReturnType<RE2JS['matcher']>) => string,
+): string {
+  const matcher = pattern.matcher(text.slice(0, MAX_INPUT));
+  let replaced = '';
+  let at = 0;
+  while (matcher.find()) {
+    // Go ignores an empty match right after the previous match.
+    if (matcher.start() > 0 && matcher.end() === at) continue;
+    replaced += text.slice(at, matcher.start()) + replacement(matcher);
+    at = matcher.end();
+  }
+  return replaced + text.slice(at);
+}
 
 function ofText(name: string, summary: string, template: string, result: string, apply: TextFilter): FilterDefinition {
   const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||\\}\\})`).exec(template) ?? [];

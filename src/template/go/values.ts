@@ -11,10 +11,14 @@ export function isEmpty(value: unknown): boolean {
 /** Go's `%v`: `map[a:1 b:2]`, `[a b]`, and `<no value>` for nil. */
 export function printed(value: unknown): string {
   if (value === undefined || value === null) return '<no value>';
-  if (Array.isArray(value)) return `[${value.map(printed).join(' ')}]`;
+  if (Array.isArray(value)) return `[${value.map(printedInside).join(' ')}]`;
   if (typeof value !== 'object') return textOf(value);
-  const pairs = sortedEntries(value).map(([key, inner]) => `${key}:${printed(inner)}`);
+  const pairs = sortedEntries(value).map(([key, inner]) => `${key}:${printedInside(inner)}`);
   return `map[${pairs.join(' ')}]`;
+}
+
+function printedInside(value: unknown): string {
+  return value === undefined || value === null ? '<nil>' : printed(value);
 }
 
 /** In the order in which Go ranges over a map: by the bytes of the keys. */

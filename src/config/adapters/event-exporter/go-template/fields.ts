@@ -30,16 +30,27 @@ const METADATA = 'event.metadata';
 const MANIFEST = 'change.object';
 const INVOLVED = 'event.involvedObject';
 
+/** Marks the structs that the method `DeDot` of an Event leads to. */
+const BY_DE_DOT = ' after DeDot';
+
 export function structsOf(options: FieldOptions): Readonly<Record<string, Struct>> {
-  const whole = wholeEvent(options);
   return {
-    Event: { fields: eventFields(options), whole },
-    ObjectMeta: { fields: metadataFields(options), whole: `${whole} | go_field: "metadata"` },
-    InvolvedObject: { fields: involvedFields(options), whole: `${whole} | go_field: "involvedObject"` },
+    ...structsOfEvent(options, ''),
+    ...structsOfEvent({ ...options, deDot: true }, BY_DE_DOT),
     Source: { fields: { Component: text('.component'), Host: text('.host') }, empty: '"{}"' },
     Series: { fields: { Count: number('.count'), LastObservedTime: time('.lastObservedTime') } },
     ObjectReference: { fields: REFERENCE_FIELDS },
     Owner: { fields: OWNER_FIELDS },
+  };
+}
+
+/** The structs with labels and annotations. */
+function structsOfEvent(options: FieldOptions, suffix: string): Readonly<Record<string, Struct>> {
+  const whole = wholeEvent(options);
+  return {
+    [`Event${suffix}`]: { fields: eventFields(options, suffix), whole },
+    [`ObjectMeta${suffix}`]: { fields: metadataFields(options), whole: `${whole} | go_field: "metadata"` },
+    [`InvolvedObject${suffix}`]: { fields: involvedFields(options), whole: `${whole} | go_field: "involvedObject"` },
   };
 }
 
@@ -52,10 +63,10 @@ export function wholeEvent({ clusterName, deDot }: FieldOptions): string {
   return deDot ? `${whole} | de_dot` : whole;
 }
 
-function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
+function eventFields(options: FieldOptions, suffix: string): Readonly<Record<string, Field>> {
   return {
     ...metadataFields(options),
-    ObjectMeta: { type: { struct: 'ObjectMeta' }, liquid: METADATA },
+    ObjectMeta: { type: { struct: `ObjectMeta${suffix}` }, liquid: METADATA },
     // Informers leave them empty.
     Kind: constant(''),
     APIVersion: constant(''),
@@ -73,7 +84,8 @@ function eventFields(options: FieldOptions): Readonly<Record<string, Field>> {
     ReportingController: text('event.reportingComponent'),
     ReportingInstance: text('event.reportingInstance'),
     ClusterName: constant(options.clusterName),
-    InvolvedObject: { type: { struct: 'InvolvedObject' }, liquid: INVOLVED },
+    InvolvedObject: { type: { struct: `InvolvedObject${suffix}` }, liquid: INVOLVED },
+    DeDot: { type: { struct: `Event${BY_DE_DOT}` }, liquid: 'event' },
     GetTimestampMs: { type: 'number', liquid: `${MANIFEST} | event_timestamp: "ms"` },
     GetTimestampISO8601: text(`${MANIFEST} | event_timestamp: "iso8601"`),
     ToJSON: text(`${wholeEvent(options)} | go_json`),
@@ -126,6 +138,7 @@ const OWNER_FIELDS: Readonly<Record<string, Field>> = {
   Kind: text('.kind'),
   Name: text('.name'),
   UID: text('.uid'),
+  Controller: { type: 'boolean', liquid: '.controller' },
 };
 
 /** The methods of a time that take no arguments. */
@@ -138,6 +151,13 @@ export const TIME_FIELDS: Readonly<Record<string, { readonly type: GoType; reado
   Unix: { type: 'number', filter: 'go_unix: "s"' },
   UnixMilli: { type: 'number', filter: 'go_unix: "ms"' },
   UnixNano: { type: 'number', filter: 'go_unix: "ns"' },
+  Year: { type: 'number', filter: 'go_date: "2006" | go_int' },
+  Month: { type: 'string', filter: 'go_date: "January"' },
+  Day: { type: 'number', filter: 'go_date: "2" | go_int' },
+  Weekday: { type: 'string', filter: 'go_date: "Monday"' },
+  Hour: { type: 'number', filter: 'go_date: "15" | go_int' },
+  Minute: { type: 'number', filter: 'go_date: "4" | go_int' },
+  Second: { type: 'number', filter: 'go_date: "5" | go_int' },
 };
 
 function text(liquid: string): Field {

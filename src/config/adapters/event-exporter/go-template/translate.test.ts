@@ -80,6 +80,19 @@ describe('translateGoTemplate() renders as kubernetes-event-exporter does', () =
     ['{{ .EventTime.IsZero }}', 'true'],
     ['{{ (index .InvolvedObject.OwnerReferences 0).Name }}', 'web-7d'],
     ['{{ .InvolvedObject.OwnerReferences | len }}', '1'],
+    ['{{ .DeDot.Annotations }} {{ (.DeDot).Name }}', 'map[giantswarm_io/target-version:30.1.0] web-1.17a'],
+    [
+      '{{ with .DeDot }}{{ .InvolvedObject.Labels }}{{ .ObjectMeta.Annotations }}{{ end }}',
+      'map[app:web version:dev]map[giantswarm_io/target-version:30.1.0]',
+    ],
+    [
+      '{{ .LastTimestamp.Year }}-{{ .LastTimestamp.Month }}-{{ .LastTimestamp.Day }} {{ .LastTimestamp.Weekday }}',
+      '2026-November-20 Friday',
+    ],
+    [
+      '{{ .LastTimestamp.Hour }} {{ .LastTimestamp.Minute }} {{ .CreationTimestamp.Second }} {{ add 1 .EventTime.Hour }}',
+      '23 56 58 1',
+    ],
     // The language.
     ['{{- /* a comment */ -}} a {{- " b" }}', 'a b'],
     ['{{ if eq .Type "Normal" }}n{{ else if eq .Type "Warning" }}w{{ else }}o{{ end }}', 'n'],
@@ -111,7 +124,8 @@ describe('translateGoTemplate() renders as kubernetes-event-exporter does', () =
     ['{{ dateInZone "15:04" .LastTimestamp "Europe/Berlin" }}', '00:56'],
     ['{{ ternary "y" "n" (eq .Count 3) }} {{ empty .Action }} {{ hasPrefix "Cl" .Reason }}', 'y true true'],
     ['{{ list "a" "b" | join "-" }} {{ splitList "," "a,b" | last }} {{ contains "web" .Name }}', 'a-b b true'],
-    ['{{ printf "%v" nil }} {{ quote "a" nil }} {{ cat "a" nil 1 }}', '<nil> "a" a 1'],
+    ['{{ printf "%v" nil }} {{ quote "a" nil }} {{ cat "a" nil 1 }} {{ list 1 nil }}', '<nil> "a" a 1 [1 <nil>]'],
+    ['{{ toJson (dict "t" .EventTime "odd") }}', '{"odd":"","t":null}'],
     [
       '{{ quote "a\\u00a0b\\u200d\\u2028\\u0007\\u000e\\u007f\\U000e0001 é" }}',
       String.raw`"a\u00a0b\u200d\u2028\a\x0e\x7f\U000e0001 é"`,
@@ -119,6 +133,23 @@ describe('translateGoTemplate() renders as kubernetes-event-exporter does', () =
     ['{{ toRawJson "\\u2028<" }}', String.raw`"\u2028<"`],
     ['{{ if eq .InvolvedObject.Labels.nokey "" }}a{{ else }}b{{ end }}', 'b'],
     ['{{ if ne .InvolvedObject.Labels.nokey "" }}a{{ end }}{{ if eq .Action "" }}b{{ end }}', 'ab'],
+    [
+      '{{ toJson (dict "r" .Reason "n" .Count "l" .InvolvedObject.Labels) }}',
+      '{"l":{"app":"web","version":"dev"},"n":3,"r":"ClusterIsUpdating"}',
+    ],
+    [
+      '{{ html .Message }} {{ urlquery .Message }} {{ urlquery "a b/~*" }}',
+      'm &#34;q&#34; &lt;x&gt; m+%22q%22+%3Cx%3E a+b%2F~%2A',
+    ],
+    [
+      '{{ abbrev 10 .Reason }} {{ abbrev 99 .Reason }} {{ abbrev 3 .Reason }}',
+      'Cluster... ClusterIsUpdating ClusterIsUpdating',
+    ],
+    ['{{ (split "-" .Name)._1 }} {{ regexReplaceAllLiteral "[A-Z]" .Reason "$0" }}', '1.17a $0luster$0s$0pdating'],
+    [
+      '{{ biggest 1 .Count }} {{ atoi "42" }} {{ trimall "w" "web" }} {{ htmlDate .LastTimestamp }} {{ date_in_zone "15" .LastTimestamp "UTC" }}',
+      '3 42 eb 2026-11-20 23',
+    ],
     ['{{ toPrettyJson .Source }}', '{\n  "component": "kubelet"\n}'],
     ['{{ .InvolvedObject.Labels }}', 'map[app:web version:dev]'],
     ['{{ b64enc .Type }} {{ .Type | squote }} {{ cat "a" .Count }} {{ " a " | trim }}', "Tm9ybWFs 'Normal' a 3 a"],
