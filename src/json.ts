@@ -1,4 +1,7 @@
-/** JSON as TypeScript sees it. */
+/**
+ * JSON as TypeScript sees it, and what kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value (see
+ * parse.ts), which is a number, not a map.
+ */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: Json | undefined;
@@ -9,7 +12,63 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The own member `name`, such as a field of a manifest; undefined if `value` is not an object. */
+/** The own member `name`, such as a field of a manifest; undefined if `value` is not a map. */
 export function member(value: Json | undefined, name: string): Json | undefined {
-  return isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+  return isMap(value) ? own(value, name) : undefined;
+}
+
+/** What `JSON.rawJSON` makes: the digits as they came from the server. */
+export interface RawNumber {
+  readonly rawJSON: string;
+}
+
+// TypeScript's library does not know the proposal yet; Node has had it since 21.
+const isRawJSON = (JSON as unknown as { isRawJSON(this: void, value: unknown): boolean }).isRawJSON;
+
+export function isRawNumber(value: unknown): value is RawNumber {
+  return isRawJSON(value);
+}
+
+/** Whether both are exact numbers with the same digits. */
+export function sameNumber(a: unknown, b: unknown): boolean {
+  return isRawNumber(a) && isRawNumber(b) && a.rawJSON === b.rawJSON;
+}
+
+export function isList(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isMap(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawJSON(value);
+}
+
+/** A string, a number (exact ones too) or a boolean. */
+export function isScalar(value: Json | undefined): boolean {
+  return value !== undefined && value !== null && (typeof value !== 'object' || isRawJSON(value));
+}
+
+/** An own field: `constructor` and `__proto__` are names like any other. */
+export function own<T>(map: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(map, key) ? map[key] : undefined;
+}
+
+/** A list or map without content; a null field counts as content only with `nulls`. */
+export function isEmpty(value: Json | undefined, nulls = true): boolean {
+  if (isList(value)) return value.length === 0;
+  return isMap(value) && Object.values(value).every((field) => field === undefined || (field === null && !nulls));
+}
+
+/** Whether it has more than this many levels of lists and maps, itself included. */
+export function nestsDeeper(value: Json | undefined, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner: Json | undefined) => nestsDeeper(inner, levels - 1));
+}
+
+/** As JSON, with exact numbers. For a value nested deeper than the stack allows, a text that says so. */
+export function toJson(value: Json): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return '(nested too deeply to print)';
+  }
 }

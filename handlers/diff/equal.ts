@@ -1,6 +1,5 @@
 /** Whether two values are the same. Uses an explicit stack: an object may nest too deeply for recursion. */
-import type { Json, JsonObject } from '../../src/json.ts';
-import { isList, isMap, own, sameNumber } from './json.ts';
+import { isList, isMap, own, sameNumber, type Json, type JsonObject } from '../../src/json.ts';
 
 type Maybe = Json | undefined;
 

@@ -1,8 +1,7 @@
 /** The differences between two manifests, field by field. */
-import type { Json, JsonObject } from '../../src/json.ts';
+import { isEmpty, isList, isMap, isScalar, own, sameNumber, type Json, type JsonObject } from '../../src/json.ts';
 import { equal } from './equal.ts';
 import type { FieldChange } from './field-change.ts';
-import { isEmpty, isList, isMap, isScalar, own, sameNumber } from './json.ts';
 import { isReordered, pairItems, type Pair } from './lists.ts';
 import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 import { formatPath, type Step } from './path.ts';

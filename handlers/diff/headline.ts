@@ -1,8 +1,7 @@
 /** A change in one line. */
-import type { Json } from '../../src/json.ts';
+import { isMap, type Json } from '../../src/json.ts';
 import type { FieldChange } from './field-change.ts';
 import { fromFirstItem, isChecksum, isContainer, isImage, isTerminating, nameOf } from './field-name.ts';
-import { isMap } from './json.ts';
 import { cutMiddle, formatValues, isShort } from './text.ts';
 
 /** Changes named in the headline; the rest are counted. */

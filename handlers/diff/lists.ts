@@ -2,9 +2,8 @@
  * Pairs the items of two lists: by the merge key that Kubernetes itself uses, by a unique `name`, else by content and position.
  * Everything here is linear in the length of the lists.
  */
-import type { Json, JsonObject } from '../../src/json.ts';
+import { isMap, isScalar, nestsDeeper, own, toJson, type Json, type JsonObject } from '../../src/json.ts';
 import { equal } from './equal.ts';
-import { isMap, isScalar, nestsDeeper, own, toJson } from './json.ts';
 import { flow } from './text.ts';
 
 /** An item of one list or both: its index is undefined in a list that lacks it. */

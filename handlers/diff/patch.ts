@@ -1,8 +1,7 @@
 /** The same differences as an RFC 6902 patch. */
 import jsonPatch, { type Operation } from 'fast-json-patch';
-import type { Json, JsonObject } from '../../src/json.ts';
+import { isEmpty, isList, isMap, isRawNumber, own, sameNumber, type Json, type JsonObject } from '../../src/json.ts';
 import { isEmptyAsAbsent, type FieldRules } from './fields.ts';
-import { isEmpty, isList, isMap, isRawNumber, own, sameNumber } from './json.ts';
 import { isReordered, pairItems } from './lists.ts';
 import { below, isPending, KEEP, SKIP, type Mask } from './mask.ts';
 

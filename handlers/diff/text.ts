@@ -1,9 +1,8 @@
 /** Values and fields as text: on one line, or as the lines of a block. Bounded: no more of a value is printed than asked for. */
-import type { Json } from '../../src/json.ts';
+import { isEmpty, isList, isMap, toJson, type Json } from '../../src/json.ts';
 import { beginningOf, escapeOf, printable } from '../../src/log.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
-import { isEmpty, isList, isMap, toJson } from './json.ts';
 import { isPackedJson } from './packed-json.ts';
 
 /** A value of up to this many characters is shown on its field's line; a longer or multi-line one in the unified text. */

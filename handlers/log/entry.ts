@@ -2,13 +2,12 @@
 import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/flags.ts';
-import type { Json } from '../../src/json.ts';
+import { toJson, type Json } from '../../src/json.ts';
 import { printable, printableLines } from '../../src/log.ts';
 import { writersOf, remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';
-import { toJson } from '../diff/json.ts';
 import { cut } from '../diff/text.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';
 

@@ -4,12 +4,11 @@ import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { needOf } from '../../src/enrich/needs.ts';
 import { isEvent, occurrencesOf } from '../../src/event.ts';
-import type { Json, JsonObject } from '../../src/json.ts';
+import { member, own, type Json, type JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
 import { writersOf } from '../../src/remarks.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
-import { isMap, own } from '../diff/json.ts';
 import { compileMask } from '../diff/mask.ts';
 import { parsePath } from '../diff/path.ts';
 import { allOf, type Condition, type Outcome } from './all-of.ts';
@@ -175,7 +174,7 @@ function rulesFor(paths: readonly string[]): FieldRules {
 
 function metadataValue(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {
   const values = manifestOf(change)?.metadata[table] as Json | undefined;
-  const value = isMap(values) ? own(values, key) : undefined;
+  const value = member(values, key);
   return typeof value === 'string' ? value : undefined;
 }
 

@@ -1,8 +1,7 @@
 /** What a Kubernetes Event says, in core/v1 or events.k8s.io/v1, which renamed half of the fields. */
 import { manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
-import type { Json } from '../../src/json.ts';
-import { isMap, own } from '../diff/json.ts';
+import { member, type Json } from '../../src/json.ts';
 
 /** Where to find each fact, the older API's field first. */
 const PLACES = {
@@ -24,7 +23,7 @@ export function eventFact(change: Change, fact: EventFact): string | undefined {
   if (!isEvent(change.gvk)) return undefined;
   const event = manifestOf(change) as Json | undefined;
   for (const place of PLACES[fact]) {
-    const found = place.split('.').reduce((value, key) => (isMap(value) ? own(value, key) : undefined), event);
+    const found = place.split('.').reduce(member, event);
     if (typeof found === 'string' && found !== '') return found;
   }
   return undefined;

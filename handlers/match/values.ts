@@ -1,7 +1,6 @@
 /** The values that field paths lead to. */
 import type { Manifest } from '../../src/change.ts';
-import type { Json } from '../../src/json.ts';
-import { isList, isMap, toJson } from '../diff/json.ts';
+import { isList, isMap, toJson, type Json } from '../../src/json.ts';
 import { pairItems } from '../diff/lists.ts';
 import { below, KEEP, SKIP, type Mask } from '../diff/mask.ts';
 

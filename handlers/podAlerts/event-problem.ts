@@ -1,9 +1,9 @@
 /** What Kubernetes Events say about a pod that its status does not. */
-import { manifestOf, type Change, type Manifest } from '../../src/change.ts';
+import { manifestOf, type Change } from '../../src/change.ts';
 import { occurrencesOf } from '../../src/event.ts';
+import { eventFact } from '../match/event.ts';
 import { messagePart } from './classify.ts';
 import type { Problem } from './problem.ts';
-import { text } from './read.ts';
 
 /** One or two are normal while a node or a ConfigMap is on its way: the kubelet tries again. */
 const MIN_OCCURRENCES = 3;
@@ -32,19 +32,15 @@ export function isReadinessFailure(message: string): boolean {
 
 /** Whether the Event says that its pod is not ready, which may be all that is heard of one that does not change. */
 export function saysNotReady(change: Change): boolean {
-  return isReadinessFailure(messageOf(manifestOf(change)));
-}
-
-function messageOf(event: Manifest | undefined): string {
-  return text(event, 'message') ?? text(event, 'note') ?? '';
+  return isReadinessFailure(eventFact(change, 'message') ?? '');
 }
 
 /** Undefined if the Event reports no problem, has not occurred often enough, or repeats what the pod's status says. */
 export function eventProblemOf(change: Change): Problem | undefined {
   const event = manifestOf(change);
   if (event === undefined) return undefined;
-  const reason = text(event, 'reason') ?? '';
-  const message = messageOf(event);
+  const reason = eventFact(change, 'reason') ?? '';
+  const message = eventFact(change, 'message') ?? '';
   if (START_FAILURES.has(reason)) {
     if (occurrencesOf(event) < MIN_OCCURRENCES && !message.startsWith(COMBINED)) return undefined;
     return { container: '', reason, level: 'Failure', ...messagePart(message), told: true };

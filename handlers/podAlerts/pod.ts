@@ -1,7 +1,6 @@
 /** What a pod's manifest says about its containers and its state. */
 import type { Manifest } from '../../src/change.ts';
-import type { JsonObject } from '../../src/json.ts';
-import { isList } from '../diff/json.ts';
+import { isList, type JsonObject } from '../../src/json.ts';
 import { integer, rows, table, text, time } from './read.ts';
 
 /** How a container ended. */

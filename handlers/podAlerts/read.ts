@@ -1,6 +1,5 @@
 /** Reads fields of a manifest as the type that they should have; empty or undefined if they have another. */
-import type { Json, JsonObject } from '../../src/json.ts';
-import { isList, isMap, own } from '../diff/json.ts';
+import { isList, isMap, member, type Json, type JsonObject } from '../../src/json.ts';
 
 /** `table(pod, 'status', 'conditions')`: empty if there is none. */
 export function table(value: unknown, ...path: readonly string[]): JsonObject {
@@ -31,5 +30,5 @@ export function time(value: unknown, ...path: readonly string[]): number | undef
 }
 
 function at(value: unknown, path: readonly string[]): Json | undefined {
-  return path.reduce((found, key) => (isMap(found) ? own(found, key) : undefined), value as Json | undefined);
+  return path.reduce(member, value as Json | undefined);
 }

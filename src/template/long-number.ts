@@ -1,5 +1,5 @@
 /** Makes integers beyond 2^53, which a manifest holds as raw JSON, usable in filters and comparisons. */
-import { isRawNumber, type RawNumber } from '../../handlers/diff/json.ts';
+import { isRawNumber, type RawNumber } from '../json.ts';
 
 /** Raw JSON converts neither to a text nor to a number: liquidjs fails on it. */
 class LongNumber {
