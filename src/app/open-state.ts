@@ -7,7 +7,7 @@ import { toError } from '../errors.ts';
 import { isUnwritable } from './in-memory.ts';
 import type { Logger } from '../log.ts';
 import type { Connection } from '../source/connect.ts';
-import { addressId } from '../source/discovery.ts';
+import { addressId } from '../source/cluster-identity.ts';
 import { recogniseCluster } from '../source/recognise-cluster.ts';
 import type { Term } from '../store/epoch.ts';
 import { openSqliteStore } from '../store/sqlite.ts';

@@ -1,13 +1,13 @@
 /** Connects to the configured cluster: credentials, client, identity. */
-import type { Clock } from '../clock.ts';
+import { pause, type Clock } from '../clock.ts';
 import type { ClusterConfig } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
+import { addressOf, clusterIdentity, type ClusterIdentity } from './cluster-identity.ts';
 import { loadCredentials } from './credentials.ts';
-import { addressOf, clusterIdentity, type ClusterIdentity } from './discovery.ts';
 
 export interface Connection {
   readonly api: ApiClient;
@@ -39,26 +39,22 @@ export async function connect(options: {
   const api = createApiClient(credentials);
   const identify = (): Promise<ClusterIdentity> => clusterIdentity(api, credentials, signal);
   const backoff = new Backoff({ clock });
-  for (;;) {
+  while (!signal.aborted) {
     try {
       const identity = await identify();
       const address = addressOf(credentials);
       const { clusterName, namespace } = credentials;
       return { api, identity, identify, address, clusterName: config.name ?? clusterName, namespace };
     } catch (thrown) {
-      if (signal.aborted) {
-        await api.close();
-        throw signal.reason;
-      }
+      if (signal.aborted) break;
       const waitMs = backoff.next();
       log.warn('Cannot connect to the cluster, trying again', {
         problem: toError(thrown).message,
         retryInMs: Math.round(waitMs),
       });
-      await clock.sleep(waitMs, signal).catch(async (aborted: unknown) => {
-        await api.close();
-        throw aborted;
-      });
+      await pause(clock, waitMs, signal);
     }
   }
+  await api.close();
+  throw signal.reason;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { ApiClient, RequestOptions } from './api.ts';
-import { clusterIdentity, Discovery } from './discovery.ts';
+import { Discovery } from './discovery.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 
 type Documents = Record<string, unknown>;
@@ -268,28 +268,5 @@ describe('Discovery.resolve() on a server without aggregated discovery', () => {
       kind: 'unsure',
       reason: 'Cannot GET /apis/networking.k8s.io/v1 on test:6443: it answered 503',
     });
-  });
-});
-
-describe('clusterIdentity()', () => {
-  const path = '/api/v1/namespaces/kube-system';
-  const credentials = { caFingerprint: 'ab12', server: new URL('https://test:6443') };
-
-  test('is the uid of kube-system', async () => {
-    const { api } = cluster({ [path]: { metadata: { uid: 'u-1' } } });
-    assert.deepEqual(await clusterIdentity(api, credentials), { id: 'u-1', by: 'kube-system' });
-  });
-
-  test('depends on the CA when kube-system may not be read', async () => {
-    const { api } = cluster({ [path]: 403 });
-    const first = await clusterIdentity(api, credentials);
-    const other = await clusterIdentity(api, { ...credentials, caFingerprint: 'cd34' });
-    assert.equal(first.by, 'address');
-    assert.notEqual(first.id, other.id);
-  });
-
-  test('throws while the server fails or refuses the credentials', async () => {
-    await assert.rejects(clusterIdentity(cluster({ [path]: 503 }).api, credentials), /test:6443: it answered 503$/);
-    await assert.rejects(clusterIdentity(cluster({ [path]: 401 }).api, credentials), /does not accept our credentials/);
   });
 });

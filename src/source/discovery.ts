@@ -1,10 +1,8 @@
-/** Resolves the kind that a configured name means in the cluster, and identifies the cluster. */
-import { createHash } from 'node:crypto';
+/** Resolves the kind that a configured name means in the cluster. */
 import { apiVersionOf } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
 import { nearNames } from '../near.ts';
 import type { ApiClient } from './api.ts';
-import type { Credentials } from './credentials.ts';
 import { readOpenShift3Kinds, readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
 import { groupResource } from './resource-path.ts';
 import type { Resource } from './source.ts';
@@ -111,44 +109,6 @@ export class Discovery {
 export function resolveIn(served: ServedKinds, name: string, apiVersion: string | undefined): Resolution {
   return resolveAmong(parseName(name, apiVersion), served);
 }
-
-export interface ClusterIdentity {
-  readonly id: string;
-  readonly by: 'kube-system' | 'address';
-}
-
-/**
- * Tells this cluster from another one behind the same address: the uid of namespace `kube-system`, or, if that may not
- * be read, CA and host.
- * @throws if the server does not answer or fails, which says nothing about its identity
- */
-export async function clusterIdentity(
-  api: ApiClient,
-  credentials: Pick<Credentials, 'caFingerprint' | 'server'>,
-  signal?: AbortSignal,
-): Promise<ClusterIdentity> {
-  const path = '/api/v1/namespaces/kube-system';
-  const { status, body } = await api.request('GET', path, signal === undefined ? {} : { signal });
-  if (status === 200) {
-    const { metadata } = JSON.parse(body.toString('utf8')) as { metadata?: { uid?: string } };
-    if (metadata?.uid) return { id: metadata.uid, by: 'kube-system' };
-  } else if (status !== 403 && status !== 404) {
-    throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${HINTS[status] ?? ''}`);
-  }
-  return { id: addressId(addressOf(credentials)), by: 'address' };
-}
-
-/** CA and host. */
-export function addressOf({ caFingerprint, server }: Pick<Credentials, 'caFingerprint' | 'server'>): string {
-  return `${caFingerprint}@${server.host}`;
-}
-
-/** Identifies a cluster whose `kube-system` may not be read. @param address of {@link addressOf} */
-export function addressId(address: string): string {
-  return createHash('sha256').update(address).digest('hex').slice(0, 32);
-}
-
-const HINTS: Readonly<Record<number, string>> = { 401: ', so it does not accept our credentials' };
 
 interface KindQuery {
   readonly name: string;

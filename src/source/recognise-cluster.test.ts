@@ -5,7 +5,7 @@ import { EVERYTHING } from '../interest.ts';
 import { createLogger } from '../log.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
-import { addressId } from './discovery.ts';
+import { addressId } from './cluster-identity.ts';
 import { recogniseCluster } from './recognise-cluster.ts';
 
 const ADDRESS = 'ca@api.example:6443';

@@ -2,7 +2,7 @@
 import type { Logger } from '../log.ts';
 import type { Store } from '../store/store.ts';
 import type { Connection } from './connect.ts';
-import { addressId } from './discovery.ts';
+import { addressId } from './cluster-identity.ts';
 
 type Recognisable = Pick<Connection, 'identity' | 'address' | 'clusterName'>;
 
