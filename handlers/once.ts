@@ -11,8 +11,8 @@ import { compileTemplate } from '../src/template/template.ts';
 
 /** What is left of a longer key is its hash: the store keeps it with every change that waits. */
 const MAX_KEY_LENGTH = 255;
-/** The state holds one time for each. */
-const MOST = 1_000;
+/** The limit of `atMost`: the state holds a time for each change that passed. */
+const MAX_PASSED = 1_000;
 
 /** What was halted before this change, which passes. */
 export interface OnceNote {
@@ -56,7 +56,7 @@ const options = z.strictObject({
   atMost: z
     .int()
     .min(1)
-    .max(MOST)
+    .max(MAX_PASSED)
     .default(1)
     .describe('How many changes of a key pass within that time.')
     .meta({ example: 3 }),

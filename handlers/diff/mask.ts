@@ -53,7 +53,7 @@ function expandGlobstar(state: State): State[] {
   return state.segment === '**' && state.next !== undefined ? [state, ...expandGlobstar(state.next)] : [state];
 }
 
-/** `wanted`: there is no `only`, or one of its patterns has matched here or above. */
+/** @param isIncluded there is no `only`, or one of its patterns has matched here or above */
 function settle(nodes: Nodes, states: readonly State[], isIncluded: boolean): Mask {
   const open = isIncluded ? states.filter((state) => state.rule === 'ignore') : states;
   if (isIncluded && open.length === 0) return KEEP;

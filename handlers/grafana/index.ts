@@ -3,6 +3,7 @@ import { urlBelow } from '../../src/delivery/url-below.ts';
 import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import { scopeOf } from '../../src/template/scope.ts';
+import { isTemplate } from '../../src/template/template.ts';
 import { compileAnnotation } from './body.ts';
 import { options } from './options.ts';
 
@@ -35,7 +36,7 @@ export default defineSink({
       accept: (response) => assertNotHtmlPage(response, url.host),
       needsBody: false,
       secrets: [options.token],
-      namesPlaces: options.dashboardUID?.includes('{') ?? false,
+      namesPlaces: isTemplate(options.dashboardUID ?? ''),
     });
     const headers = {
       accept: 'application/json',

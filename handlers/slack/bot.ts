@@ -33,10 +33,10 @@ export class Bot {
   readonly #memory: SinkMemory;
   readonly #emoji: string;
   readonly #channel: (scope: TemplateScope) => string;
-  readonly #thread: (scope: TemplateScope) => string;
-  readonly #isComplete: (scope: TemplateScope) => string;
-  readonly #isBroadcast: (scope: TemplateScope) => string;
-  readonly #message: (scope: TemplateScope) => string;
+  readonly #threadKey: (scope: TemplateScope) => string;
+  readonly #completionCondition: (scope: TemplateScope) => string;
+  readonly #broadcastCondition: (scope: TemplateScope) => string;
+  readonly #update: (scope: TemplateScope) => string;
   /** The last delivery per key: two at once would both start the thread. */
   readonly #turns = new Map<string, Promise<void>>();
 
@@ -45,21 +45,21 @@ export class Bot {
     this.#memory = memory;
     this.#emoji = options.completionEmoji;
     this.#channel = trimmed(options.channel, 'channel');
-    this.#thread = trimmed(options.threadKey, 'threadKey');
-    this.#isComplete = trimmed(options.completionCondition, 'completionCondition');
-    this.#isBroadcast = trimmed(options.broadcastCondition, 'broadcastCondition');
-    this.#message = trimmed(options.update, 'update');
+    this.#threadKey = trimmed(options.threadKey, 'threadKey');
+    this.#completionCondition = trimmed(options.completionCondition, 'completionCondition');
+    this.#broadcastCondition = trimmed(options.broadcastCondition, 'broadcastCondition');
+    this.#update = trimmed(options.update, 'update');
   }
 
   async send(change: Change, content: Content, context: CallContext): Promise<void> {
     const { channel, thread, update } = this.destinationOf(change);
     if (thread !== undefined) {
-      const reply = { channel, ...thread, content, context };
-      await this.#inTurn(keyOf('thread', thread.key), (key) => this.#reply(key, reply));
+      const key = keyOf('thread', thread.key);
+      await this.#inTurn(key, () => this.#reply(key, { channel, ...thread, content, context }));
     } else if (update !== undefined) {
       // Keyed by channel too: a message in another channel would not be seen here. A thread stays where it began.
       const key = keyOf('message', `${channel} ${update}`);
-      await this.#inTurn(key, (own) => this.#rewrite(own, { channel, content, context }));
+      await this.#inTurn(key, () => this.#rewrite(key, { channel, content, context }));
     } else {
       await this.#api.post({ channel }, content, context);
     }
@@ -70,13 +70,14 @@ export class Bot {
     const scope = scopeOf(change);
     const channel = this.#channel(scope);
     if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
-    return { channel, thread: this.#threadOf(scope), update: this.#message(scope) || undefined };
+    return { channel, thread: this.#threadOf(scope), update: this.#update(scope) || undefined };
   }
 
   #threadOf(scope: TemplateScope): Thread | undefined {
-    const key = this.#thread(scope);
+    const key = this.#threadKey(scope);
     if (key === '') return undefined;
-    return { key, isComplete: this.#isComplete(scope) !== '', broadcast: this.#isBroadcast(scope) !== '' };
+    const isComplete = this.#completionCondition(scope) !== '';
+    return { key, isComplete, broadcast: this.#broadcastCondition(scope) !== '' };
   }
 
   async #reply(key: string, reply: Reply): Promise<void> {
@@ -109,9 +110,9 @@ export class Bot {
     await this.#memory.set(key, { ...location, answeredBy: '' });
   }
 
-  async #inTurn(key: string, work: (key: string) => Promise<void>): Promise<void> {
+  async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
     const before = this.#turns.get(key) ?? Promise.resolve();
-    const turn = before.then(() => work(key));
+    const turn = before.then(work);
     const ended = turn.catch(() => undefined);
     this.#turns.set(key, ended);
     try {

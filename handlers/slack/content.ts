@@ -26,18 +26,17 @@ interface TemplatedAttachment {
 }
 
 /** Slack silently cuts longer texts; a field at 2,000. */
-const TEXT_MAX = 40_000;
-export const FIELD_MAX = 2_000;
+const MAX_TEXT_CHARS = 40_000;
+export const MAX_FIELD_CHARS = 2_000;
 /** Room kept for five of the longest links. */
-const LINKS_MAX = 8_000;
+const LINKS_CHARS = 8_000;
 
-/** @param clusterName the footer unless configured otherwise */
+/** @param clusterName the footer of the standard message */
 export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
   const { message, title, color, fields, footer, authorName, links } = options;
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
-  const defaultFooter = options.clusterName ?? clusterName;
-  if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, defaultFooter)] });
-  const text = optional(compileMarkup, message, 'message', links === undefined ? TEXT_MAX : TEXT_MAX - LINKS_MAX);
+  if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, clusterName)] });
+  const text = optional(compileMarkup, message, 'message', MAX_TEXT_CHARS - (links === undefined ? 0 : LINKS_CHARS));
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
@@ -77,13 +76,13 @@ type RenderAttachment = (change: Change, scope: TemplateScope, text: string | un
 function compileAttachment({ title, color, fields, footer, authorName }: Options): RenderAttachment | undefined {
   if ([title, color, fields, footer, authorName].every((given) => given === undefined)) return undefined;
   const parts = {
-    author_name: optional(compilePlain, authorName, 'authorName', FIELD_MAX),
-    title: optional(compilePlain, title, 'title', FIELD_MAX),
-    footer: optional(compilePlain, footer, 'footer', FIELD_MAX),
+    author_name: optional(compilePlain, authorName, 'authorName', MAX_FIELD_CHARS),
+    title: optional(compilePlain, title, 'title', MAX_FIELD_CHARS),
+    footer: optional(compilePlain, footer, 'footer', MAX_FIELD_CHARS),
   };
-  const colored = optional(compilePlain, color, 'color', FIELD_MAX);
+  const colored = optional(compilePlain, color, 'color', MAX_FIELD_CHARS);
   const rows = Object.entries(fields ?? {}).map(([name, source]) => {
-    return { title: plainText(name, FIELD_MAX), value: compileMarkup(source, `fields.${name}`, FIELD_MAX) };
+    return { title: plainText(name, MAX_FIELD_CHARS), value: compileMarkup(source, `fields.${name}`, MAX_FIELD_CHARS) };
   });
   return (change, scope, text) => {
     const rendered = Object.entries(parts).flatMap(([name, render]) => {

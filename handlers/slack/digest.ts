@@ -10,9 +10,9 @@ import { escapeText } from './text.ts';
 /** Up to this many are shown in full, one attachment each: Slack shows up to 20 well. */
 const MAX_ATTACHMENTS = 10;
 /** Slack cuts a text at 40,000 characters; the rest is for the first line and for what Slack counts differently. */
-const TEXT_MAX = 38_000;
+const MAX_TEXT_CHARS = 38_000;
 /** Of the detail about one object. */
-const DETAIL_MAX = 150;
+const MAX_DETAIL_CHARS = 150;
 /** The line ends, fences and count of a group's head. */
 const GROUP_OVERHEAD = 40;
 
@@ -47,7 +47,7 @@ function countNameable(changes: readonly Change[]): number {
     const head = headOf(change, true);
     size += itemOf(change).length + 2 + (heads.has(head) ? 0 : head.length + GROUP_OVERHEAD);
     heads.add(head);
-    if (size > TEXT_MAX) return Math.max(1, n);
+    if (size > MAX_TEXT_CHARS) return Math.max(1, n);
   }
   return changes.length;
 }
@@ -73,7 +73,7 @@ export function digestOf(
 /** The messages one below the other, each text with its own attachment; undefined if they do not fit. */
 function joined(contents: readonly Content[]): Content | undefined {
   const text = contents.flatMap((content) => content.text ?? []).join('\n');
-  if (text.length > TEXT_MAX) return undefined;
+  if (text.length > MAX_TEXT_CHARS) return undefined;
   if (contents.every(({ attachments }) => attachments === undefined)) return { text };
   return {
     attachments: contents.flatMap(({ text: pretext, attachments = [] }) =>
@@ -108,7 +108,7 @@ function headOf(change: Change, marksAway: boolean): string {
 
 /** Within a code block. The name of an Event says nothing. */
 function itemOf(change: Change): string {
-  const detail = cut(detailOf(change), DETAIL_MAX);
+  const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
   const name = isEvent(change.gvk) ? '' : change.name;
   const text = [name, detail].filter((part) => part !== '').join(': ');
   return escapeText(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');

@@ -5,6 +5,7 @@ import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { originalError } from '../../src/delivery/fetch-adapter.ts';
 import { compileLinks } from '../../src/template/links.ts';
 import { scopeOf } from '../../src/template/scope.ts';
+import { isTemplate } from '../../src/template/template.ts';
 import { assertAccepted } from './response.ts';
 import { Bot } from './bot.ts';
 import { compileContent, withFallbackNote, nonEmpty, type Content } from './content.ts';
@@ -75,14 +76,14 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
   // A thread may need an answer, a reaction and, if the parent is gone, another message.
   deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
-    const bareContentOf = compileContent(options, environment.clusterName);
+    const clusterName = options.clusterName ?? environment.clusterName;
+    const bareContentOf = compileContent(options, clusterName);
     const linksOf = compileLinks(options.links);
     const contentOf = (change: Change): Content => withLinks(bareContentOf(change), linksOf(scopeOf(change)));
     const transport =
       options.token === undefined
         ? webhookTransport(options, environment)
         : botTransport(options, options.token, environment);
-    const footer = options.clusterName ?? environment.clusterName;
     return {
       deliver: async (change, context) => post(change, contentOf(change), context),
       preview: (change) => JSON.stringify({ ...transport.destinationOf(change), ...nonEmpty(contentOf(change)) }),
@@ -92,23 +93,23 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
 
     async function deliverMany(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
-      if (first !== undefined) await post(first, digestOf(changes, contentOf, footer), context);
+      if (first !== undefined) await post(first, digestOf(changes, contentOf, clusterName), context);
     }
 
     function post(change: Change, content: Content, context: HandlerContext): Promise<void> {
-      return transport.message(change, withFallbackNote(nonEmpty(content), context), context);
+      return transport.send(change, withFallbackNote(nonEmpty(content), context), context);
     }
   },
 });
 
 /** With a thread, a rewritten message or a templated channel, each change has its own destination and cannot be batched. */
 function needsOwnMessage({ threadKey, update, channel = '' }: Options): boolean {
-  return threadKey !== undefined || update !== undefined || channel.includes('{');
+  return threadKey !== undefined || update !== undefined || isTemplate(channel);
 }
 
 /** The receiver, reached by webhook or by the Web API. */
 interface Transport {
-  message(change: Change, content: Content, context: CallContext): Promise<void>;
+  send(change: Change, content: Content, context: CallContext): Promise<void>;
   /** Where the message would go, for people; the URL of a webhook is a secret. */
   destinationOf(change: Change): object;
   close(): Promise<void>;
@@ -120,7 +121,7 @@ function webhookTransport(options: Options, { id, receivers }: HandlerEnvironmen
   const accept = ({ body }: { readonly body: string }): void => assertAccepted(body, url.host);
   const receiver = receivers.receiver({ ...receiverOptions(options), name: id, url, accept, lineUp: false });
   return {
-    async message(_change, content, { idempotencyKey, signal }) {
+    async send(_change, content, { idempotencyKey, signal }) {
       // The library's own retries and timeout stay off: chain and receiver handle both.
       const client = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
       await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
@@ -142,7 +143,7 @@ function botTransport(options: Options, token: string, { id, receivers, memory }
   );
   const bot = new Bot(options, { api, memory });
   return {
-    message: (change, content, context) => bot.send(change, content, context),
+    send: (change, content, context) => bot.send(change, content, context),
     destinationOf: (change) => bot.destinationOf(change),
     close: () => api.close(),
   };

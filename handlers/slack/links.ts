@@ -1,6 +1,6 @@
 /** The links below a message. As a field, since Slack folds the text of an attachment after a few lines, but not its fields. */
 import type { Link } from '../../src/template/links.ts';
-import { FIELD_MAX, type Content } from './content.ts';
+import { MAX_FIELD_CHARS, type Content } from './content.ts';
 import { codePoints, escapeAll } from './text.ts';
 
 /** The message with the links in one line; unchanged if there are none, or if the message is empty. */
@@ -11,7 +11,7 @@ export function withLinks(content: Content, links: readonly Link[]): Content {
   const { text, attachments } = content;
   if (attachments === undefined) return text === undefined ? content : { ...content, text: `${text}\n${line}` };
   // Slack would cut a longer field, and with it a link.
-  const values = codePoints(line) <= FIELD_MAX ? [line] : markups;
+  const values = codePoints(line) <= MAX_FIELD_CHARS ? [line] : markups;
   const added = values.map((value, index) => ({ title: index === 0 ? 'Links' : '', value, short: false }) as const);
   return { ...content, attachments: attachments.map((one) => ({ ...one, fields: [...(one.fields ?? []), ...added] })) };
 }

@@ -8,9 +8,9 @@ import { isWarning } from '../match/event.ts';
 import { codeBlock, escapeText, plainText } from './text.ts';
 
 /** Of an attachment's text, in code points; kwatchman silently cut here. */
-const TEXT_MAX = 4000;
+const MAX_TEXT_CHARS = 4000;
 /** Of the text of a notification, in code points. */
-const FALLBACK_MAX = 500;
+const MAX_FALLBACK_CHARS = 500;
 
 const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: string }>> = {
   added: { verb: 'ADD', color: '#1ADA00' },
@@ -53,11 +53,11 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   return {
     color: colorOf(change),
     // A phone shows nothing else, and the name of an Event says nothing.
-    fallback: alert !== undefined || isEvent(change.gvk) ? plainText(headlineOf(change), FALLBACK_MAX) : title,
+    fallback: alert !== undefined || isEvent(change.gvk) ? plainText(headlineOf(change), MAX_FALLBACK_CHARS) : title,
     author_name: 'watchchain',
     author_link: HOME,
     title,
-    text: text === '' ? '' : codeBlock(text, TEXT_MAX),
+    text: text === '' ? '' : codeBlock(text, MAX_TEXT_CHARS),
     ...(footer === '' ? {} : { footer: escapeText(footer) }),
     ts: Math.floor(change.observedAt / 1000),
   };

@@ -4,7 +4,7 @@ import { countLines } from '../diff/unified.ts';
 
 const FENCE = '```';
 /** Room kept for `\n… 1,234,567 more characters`. */
-const NOTE_MAX = 32;
+const NOTE_CHARS = 32;
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
 
@@ -51,7 +51,7 @@ function fitted(text: string, max: number): string {
   let taken = 0;
   for (const [token] of head.matchAll(/&\w+;|[^]/gu)) {
     size += codePoints(token);
-    if (size > max - NOTE_MAX) break;
+    if (size > max - NOTE_CHARS) break;
     shown += token;
     taken += 1;
   }

@@ -5,6 +5,8 @@ import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
+/** Of the name of an object, and of the head of a group. */
+const MAX_NAME_CHARS = 300;
 /** Of the detail about one object. */
 const MAX_DETAIL_CHARS = 150;
 /** A generous estimate of the card without its groups. */
@@ -63,17 +65,17 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): Iterable<Grou
 function headOf(change: Change, marksAway: boolean): string {
   const { gvk, namespace, flags } = change;
   const away = marksAway && flags.whileAway === true ? AWAY_SUFFIX : '';
-  return `${gvk.kind.toLowerCase()} ${eventOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
+  return `${gvk.kind.toLowerCase()} ${verbOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 
 /** An alert is about a failure, whatever the action of the change that led to it. */
-function eventOf({ action, notes: { alert } }: Change): string {
+function verbOf({ action, notes: { alert } }: Change): string {
   if (alert === undefined) return action;
   return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
 }
 
 function nameOf({ name }: Change): string {
-  return cut(name, 300);
+  return cut(name, MAX_NAME_CHARS);
 }
 
 /** The name of an Event says nothing. */
@@ -82,7 +84,7 @@ function withDetail(change: Change, detail: string): string {
 }
 
 function headLine(head: string, count: number): Card {
-  return line(run(`${cut(head, 300)} · ${count.toLocaleString('en')}`, { weight: 'Bolder' }));
+  return line(run(`${cut(head, MAX_NAME_CHARS)} · ${count.toLocaleString('en')}`, { weight: 'Bolder' }));
 }
 
 function detailLine(text: string): Card {
