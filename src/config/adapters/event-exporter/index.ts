@@ -1,15 +1,16 @@
 /** Translates configurations of kubernetes-event-exporter, from any of its builds, into ours. */
 import { isTable } from '../../expand.ts';
-import { canonicalize } from '../../keys.ts';
-import { problemsOf, type Path, type Problem } from '../../problems.ts';
+import type { Path } from '../../problems.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseYaml } from '../yaml.ts';
 import { ExporterEnvironment } from './environment.ts';
-import { receiversOf, type Receiver } from './receivers.ts';
+import { checkedFile } from './file.ts';
+import { sinksOf } from './receivers.ts';
 import { stepOfRoute, tableOf } from './routes.ts';
-import { testsOf } from './rules.ts';
-import { exporterFile, RESOLVED_KEYS, type ExporterFile, type Rule } from './schema.ts';
+import { testsOf, type Tests } from './rules.ts';
+import type { ExporterFile, Rule } from './schema.ts';
+import type { Table } from './sinks.ts';
 
 /** Whether a YAML file is a configuration of kubernetes-event-exporter. */
 export function isExporterFile(value: unknown): boolean {
@@ -21,7 +22,7 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   const environment = new ExporterEnvironment(options);
   const { value: written, locate } = parseYaml(environment.mark(text));
   const report = new Report(options);
-  const file = checkedFile(normalizeValues(written, { environment, report }), report);
+  const file = checkedFile(written, { environment, report });
   const value = file === undefined ? {} : new Adapter(file, environment, report, options).value();
   if (options.unset === 'empty') {
     for (const [name, line] of environment.missing)
@@ -37,84 +38,6 @@ export function adaptExporterFile(text: string, options: AdapterOptions): Adapte
   };
 }
 
-/** Undefined if nothing of it can be used. */
-function checkedFile(written: unknown, report: Report): ExporterFile | undefined {
-  const unknown: Problem[] = [];
-  const canonicalized = canonicalize(written, exporterFile, [], unknown);
-  for (const { path, message } of unknown) report.unsupported(path, misplaced(path) ?? message);
-  const checked = exporterFile.safeParse(canonicalized);
-  if (checked.success) return checked.data;
-  for (const { path, message } of problemsOf(checked.error, canonicalized, [], isSecret)) report.problem(path, message);
-  // Go on without those values, to report the other mistakes too; but without receivers, each would be reported as unknown.
-  const paths = checked.error.issues.map((issue) => issue.path);
-  if (paths.some(([key, ...inner]) => key === 'receivers' && inner.length === 0)) return undefined;
-  return exporterFile.safeParse(paths.reduce(without, canonicalized)).data;
-}
-
-/** What to do with a key that is known elsewhere; kubernetes-event-exporter ignores it, so that it is often seen. */
-function misplaced(path: Path): string | undefined {
-  const key = String(path.at(-1)).toLowerCase();
-  const isTop = path.length === 1;
-  if (!isTop && path[0] !== 'route') return undefined;
-  if (!isTop && key === 'receivers') return 'has no effect here: it belongs to the top level, beside route';
-  if (!['routes', 'match', 'drop'].includes(key)) return undefined;
-  return isTop
-    ? 'has no effect here: it belongs below route'
-    : 'has no effect in a rule: it belongs to the route, beside the list that holds this rule';
-}
-
-/** List elements are kept, so that the others keep their indexes. */
-function without(value: unknown, [key, ...inner]: Path): unknown {
-  if (Array.isArray(value)) return value.map((element: unknown, n) => (n === key ? without(element, inner) : element));
-  if (!isTable(value)) return value;
-  const members = Object.entries(value).filter(([name]) => name !== key || inner.length > 0);
-  return Object.fromEntries(members.map(([name, member]) => [name, name === key ? without(member, inner) : member]));
-}
-
-function isSecret(path: Path): boolean {
-  return path[0] === 'receivers';
-}
-
-interface NormalizeContext {
-  readonly environment: ExporterEnvironment;
-  readonly report: Report;
-}
-
-/**
- * Without nulls, which kubernetes-event-exporter takes as absent, and with variables resolved where no text is wanted; layouts
- * stay as they are.
- */
-function normalizeValues(value: unknown, context: NormalizeContext, path: Path = [], key = ''): unknown {
-  if (Array.isArray(value))
-    return value.map((inner: unknown, index) => normalizeValues(inner, context, [...path, index], key));
-  if (isTable(value)) {
-    const members = Object.entries(value).map(
-      ([name, inner]) =>
-        [
-          name,
-          LAYOUTS.has(name.toLowerCase()) ? inner : normalizeValues(inner, context, [...path, name], name),
-        ] as const,
-    );
-    return Object.fromEntries(members.filter(([, inner]) => inner !== null));
-  }
-  if (typeof value !== 'string' || !RESOLVED_KEYS.has(key.toLowerCase())) return value;
-  const { environment, report } = context;
-  const resolved = environment.resolve(value);
-  if (resolved === value) return value;
-  const [unset] = environment.unsetIn(value);
-  if (unset !== undefined && resolved === '' && NAMES.has(key.toLowerCase())) {
-    report.problem(path, `the variable ${unset} is not set, and a name cannot refer to it: set it for this command`);
-    return `\${${unset}}`;
-  }
-  // A value that is not a text cannot hold a reference, so warn before the variable's name is lost.
-  for (const name of environment.unsetIn(value))
-    report.warning(path, `the variable ${name} is not set, and this place cannot refer to it: it is treated as empty`);
-  return parseYaml(resolved).value;
-}
-
-const NAMES: ReadonlySet<string> = new Set(['name', 'receiver']);
-const LAYOUTS: ReadonlySet<string> = new Set(['layout', 'details']);
-
 /** Seconds, as in kubernetes-event-exporter. */
 const DEFAULT_MAX_AGE_SECONDS = 5;
 /** The default of kubernetes-event-exporter. */
@@ -127,7 +50,8 @@ class Adapter {
   readonly #environment: ExporterEnvironment;
   readonly #report: Report;
   readonly #options: AdapterOptions;
-  readonly #receivers: ReadonlyMap<string, Receiver>;
+  /** By the name of the receiver; undefined for one that cannot be used. */
+  readonly #sinks: ReadonlyMap<string, Table | undefined>;
   readonly #usedReceivers = new Set<string>();
 
   constructor(file: ExporterFile, environment: ExporterEnvironment, report: Report, options: AdapterOptions) {
@@ -139,10 +63,10 @@ class Adapter {
     if (receivers === undefined || receivers.length === 0)
       report.problem(['receivers'], 'is missing: there is nowhere to send to');
     const fields = { clusterName, deDot: false };
-    this.#receivers = receiversOf(receivers ?? [], ['receivers'], { fields, environment, report });
+    this.#sinks = sinksOf(receivers ?? [], ['receivers'], { fields, environment, report });
   }
 
-  value(): Readonly<Record<string, unknown>> {
+  value(): Table {
     const { clusterName = '', metricsNamePrefix = '', route } = this.#file;
     const step =
       route &&
@@ -176,7 +100,7 @@ class Adapter {
 
   #warnUnusedReceivers(): void {
     for (const [index, { name }] of (this.#file.receivers ?? []).entries())
-      if (name !== undefined && !this.#usedReceivers.has(name))
+      if (!this.#usedReceivers.has(name))
         this.#report.warning(['receivers', index], `no rule names "${name}": it receives nothing and is left out`);
   }
 
@@ -242,7 +166,7 @@ class Adapter {
     return seconds > NO_LIMIT_SECONDS ? {} : { maxAge: `${seconds}s` };
   }
 
-  #testsOf(rule: Rule, path: Path): ReturnType<typeof testsOf> {
+  #testsOf(rule: Rule, path: Path): Tests | undefined {
     if (rule.minCount !== undefined && rule.minCount > 1 && this.#options.repeats === 'first')
       this.#report.warning(
         [...path, 'minCount'],
@@ -252,15 +176,13 @@ class Adapter {
   }
 
   /** A new table for each place that names the receiver. */
-  #sinkOf(name: string, path: Path): Readonly<Record<string, unknown>> | undefined {
+  #sinkOf(name: string, path: Path): Table | undefined {
     this.#usedReceivers.add(name);
-    const receiver = this.#receivers.get(name);
-    if (receiver === undefined) {
-      const known = [...this.#receivers.keys()].join(', ');
-      // That there are none is reported once.
-      if (known !== '') this.#report.unsupported(path, `unknown receiver "${name}"; known receivers are ${known}`);
-      return undefined;
-    }
-    return receiver.sink && this.#report.copy({ ...receiver.sink }, receiver.sink);
+    const known = [...this.#sinks.keys()];
+    // That there are none is reported once.
+    if (known.length > 0 && !this.#sinks.has(name))
+      this.#report.unsupported(path, `unknown receiver "${name}"; known receivers are ${known.join(', ')}`);
+    const sink = this.#sinks.get(name);
+    return sink && this.#report.copy({ ...sink }, sink);
   }
 }

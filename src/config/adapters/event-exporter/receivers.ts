@@ -8,38 +8,29 @@ import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
 import { file, slack, stdout, teams, webhook, type Table } from './sinks.ts';
 import { elasticsearch, loki, opensearch } from './stores.ts';
 
-/** A receiver of the file. */
-export interface Receiver {
-  readonly name: string;
-  readonly path: Path;
-  /** Undefined if it cannot be used, which is reported. */
-  readonly sink: Table | undefined;
-}
-
-/** All receivers by name; of two with the same name the last counts, as in kubernetes-event-exporter, and both are reported. */
-export function receiversOf(
-  written: readonly Table[],
+/**
+ * The sinks of all receivers, by name; undefined for one that cannot be used, which is reported. Of two with the same name the
+ * last counts, as in kubernetes-event-exporter, and both are reported.
+ */
+export function sinksOf(
+  receivers: readonly { readonly name: string; readonly [type: string]: unknown }[],
   path: Path,
   context: TemplateContext,
-): ReadonlyMap<string, Receiver> {
-  const receivers = new Map<string, Receiver>();
-  for (const [index, { name, ...rest }] of written.entries()) {
-    const receiver = { name: String(name), path: [...path, index] };
-    if (receivers.has(receiver.name))
+): ReadonlyMap<string, Table | undefined> {
+  const sinks = new Map<string, Table | undefined>();
+  for (const [index, { name, ...rest }] of receivers.entries()) {
+    const at = [...path, index];
+    if (sinks.has(name))
       context.report.unsupported(
-        [...receiver.path, 'name'],
-        `must be unique: another receiver is named "${receiver.name}", and the last one would win`,
+        [...at, 'name'],
+        `must be unique: another receiver is named "${name}", and the last one would win`,
       );
-    receivers.set(receiver.name, { ...receiver, sink: sinkOf(rest, receiver, context) });
+    sinks.set(name, sinkOf(name, rest, at, context));
   }
-  return receivers;
+  return sinks;
 }
 
-function sinkOf(
-  table: Table,
-  { name, path }: Pick<Receiver, 'name' | 'path'>,
-  context: TemplateContext,
-): Table | undefined {
+function sinkOf(name: string, table: Table, path: Path, context: TemplateContext): Table | undefined {
   const { report } = context;
   const written = new Map(Object.keys(table).map((key) => [key.toLowerCase(), key]));
   const types = SINK_TYPES.filter((type) => written.has(type.toLowerCase()));
@@ -61,7 +52,7 @@ function sinkOf(
     return undefined;
   }
   const at = [...path, type];
-  if (isBuilt(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, context);
+  if (isSupported(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, context);
   const instead = BY_WEBHOOK.has(type) ? '; use a webhook with a layout instead: docs/receivers.md' : '';
   report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
@@ -70,7 +61,7 @@ function sinkOf(
 /** Receivers that a webhook can reach instead. */
 const BY_WEBHOOK: ReadonlySet<string> = new Set(['opsgenie', 'splunk', 'email']);
 
-function isBuilt(key: string): key is SinkKey {
+function isSupported(key: string): key is SinkKey {
   return Object.hasOwn(SINKS, key);
 }
 

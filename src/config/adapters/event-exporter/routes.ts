@@ -10,7 +10,8 @@ import type { Table } from './sinks.ts';
 
 export interface RouteContext {
   readonly report: Report;
-  readonly testsOf: (rule: Rule, path: Path) => Tests;
+  /** Undefined for a rule that never holds. */
+  readonly testsOf: (rule: Rule, path: Path) => Tests | undefined;
   /** The sink of a receiver, a new table each time; undefined if there is none, which is reported. */
   readonly sinkOf: (receiver: string, path: Path) => Table | undefined;
 }
@@ -26,7 +27,7 @@ export interface Step {
 interface TestedRule {
   readonly rule: Rule;
   readonly path: Path;
-  readonly tests: Tests;
+  readonly tests: Tests | undefined;
 }
 
 /** Undefined if it can never send anything. */

@@ -6,43 +6,43 @@ import type { ExporterEnvironment } from './environment.ts';
 import type { Report } from '../report.ts';
 import type { Rule } from './schema.ts';
 
-/** The options of `match`; undefined if the rule can never hold. */
-export type Tests = Readonly<Record<string, unknown>> | undefined;
+/** The options of `match`. */
+export type Tests = Readonly<Record<string, unknown>>;
 
 /**
  * The test of `match` for each field of a rule. `match` itself compares kinds in any case, and its `component` falls back to
  * other fields: a rule in kubernetes-event-exporter does neither.
  */
-const TEXTS = {
-  message: 'message',
-  apiVersion: 'involvedApiVersion',
-  kind: 'involvedKind',
-  namespace: 'namespace',
-  reason: 'reason',
-  type: 'type',
-  host: 'host',
-} as const;
+const TEXTS = [
+  ['message', 'message'],
+  ['apiVersion', 'involvedApiVersion'],
+  ['kind', 'involvedKind'],
+  ['namespace', 'namespace'],
+  ['reason', 'reason'],
+  ['type', 'type'],
+  ['host', 'host'],
+] as const;
 
 interface RuleContext {
   readonly environment: ExporterEnvironment;
   readonly report: Report;
 }
 
-export function testsOf(rule: Rule, path: Path, context: RuleContext): Tests {
+/** Undefined if the rule can never hold. */
+export function testsOf(rule: Rule, path: Path, context: RuleContext): Tests | undefined {
   const patterns = new Patterns(context);
   const tests: Record<string, unknown> = {};
-  for (const [field, name] of Object.entries(TEXTS) as [keyof typeof TEXTS, string][]) {
+  for (const [field, name] of TEXTS) {
     const pattern = patterns.text(rule[field], [...path, field]);
     if (pattern !== undefined) tests[name] = field === 'kind' ? caseSensitive(pattern) : pattern;
   }
   const component = patterns.text(rule.component, [...path, 'component']);
   if (component !== undefined) tests['field'] = { 'source.component': component };
   for (const table of ['labels', 'annotations'] as const) {
-    const values = Object.entries(rule[table] ?? {}).map(([key, source]) => [
-      context.environment.resolve(key),
-      patterns.pattern(source, [...path, table, key]),
-    ]);
-    if (values.length > 0) tests[table] = Object.fromEntries(values) as object;
+    const values = Object.entries(rule[table] ?? {}).map(
+      ([key, source]) => [context.environment.resolve(key), patterns.pattern(source, [...path, table, key])] as const,
+    );
+    if (values.length > 0) tests[table] = Object.fromEntries(values);
   }
   if (rule.minCount !== undefined && rule.minCount > 0) tests['minCount'] = rule.minCount;
   if (patterns.matchAbsent) tests['absentIsEmpty'] = true;

@@ -82,7 +82,12 @@ export function stdout({ layout, deDot = false }: SinkOptions<'stdout'>, at: Pat
 }
 
 /** kubernetes-event-exporter puts everything but the text into an attachment, which exists only with `fields`. */
-const ATTACHMENT = { title: 'title', color: 'color', footer: 'footer', author_name: 'authorName' } as const;
+const ATTACHMENT = [
+  ['title', 'title'],
+  ['color', 'color'],
+  ['footer', 'footer'],
+  ['author_name', 'authorName'],
+] as const;
 
 export function slack(options: SinkOptions<'slack'>, at: Path, context: TemplateContext): Table | undefined {
   const { environment, report } = context;
@@ -92,8 +97,8 @@ export function slack(options: SinkOptions<'slack'>, at: Path, context: Template
     return undefined;
   }
   const template = (source: string, key: string) => translateTemplate(source, [...at, key], context);
-  const attachment = Object.entries(ATTACHMENT).flatMap(([key, name]) => {
-    const source = options[key as keyof typeof ATTACHMENT];
+  const attachment = ATTACHMENT.flatMap(([key, name]) => {
+    const source = options[key];
     if (source === undefined || source === '') return [];
     if (fields !== undefined) return [[name, template(source, key)] as const];
     report.warning([...at, key], 'is not shown without fields, as before');
