@@ -117,6 +117,12 @@ export function keyOf({ namespace, name }: { readonly namespace?: string | undef
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
+/** The reverse of {@link keyOf}. */
+export function splitKey(key: string): { readonly namespace: string | undefined; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: slash === -1 ? undefined : key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
 /**
  * The same for every attempt to deliver a change to a sink, across retries, restarts and replays:
  * `cluster|uid|added:rv`, `updated:rv` or `deleted:rv-of-before`, then the handler's id.

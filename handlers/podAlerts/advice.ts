@@ -1,4 +1,5 @@
 /** Where to look first, by reason. */
+import { splitKey } from '../../src/change.ts';
 import type { Problem } from './problem.ts';
 
 const CANNOT_START = 'The runtime cannot start the container: check its command and mounts.';
@@ -114,8 +115,8 @@ const HAVE_LOGS: ReadonlySet<string> = new Set([
 const NEVER_RAN: ReadonlySet<string> = new Set(['StartError', 'ContainerCannotRun']);
 
 function commandFor({ reason, because = '', container, final, job }: Problem, pod: string): string {
-  const [namespace = '', name] = pod.split('/');
-  if (name === undefined) return `kubectl describe node ${namespace}`;
+  const { namespace, name } = splitKey(pod);
+  if (namespace === undefined) return `kubectl describe node ${name}`;
   if (job === true) return `kubectl -n ${namespace} describe job ${name}`;
   if (!HAVE_LOGS.has(reason) || NEVER_RAN.has(because) || container === '')
     return `kubectl -n ${namespace} describe pod ${name}`;

@@ -1,6 +1,6 @@
 /** What an alert says about a failing workload. */
 import { createHash } from 'node:crypto';
-import { keyOf } from '../../src/change.ts';
+import { keyOf, splitKey } from '../../src/change.ts';
 import { durationInWords } from '../../src/duration-text.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
 import { onOneLine } from '../../src/one-line.ts';
@@ -141,9 +141,7 @@ function headlineOf(alert: AlertFacts, kind: FailingKind): string {
   const where = [
     `${owner.kind.toLowerCase()} ${keyOf(owner)}`,
     // A pod may be owned by another pod, as the executors of Spark are by their driver.
-    owner.kind === kind && keyOf(owner) === pod
-      ? undefined
-      : `${kind.toLowerCase()} ${pod.slice(pod.indexOf('/') + 1)}`,
+    owner.kind === kind && keyOf(owner) === pod ? undefined : `${kind.toLowerCase()} ${splitKey(pod).name}`,
     container === undefined ? undefined : `container ${container}`,
     node === undefined || owner.kind === 'Node' ? undefined : `node ${node}`,
     pods > 1 ? `${pods} pods` : undefined,

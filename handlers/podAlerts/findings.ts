@@ -1,5 +1,5 @@
 /** What is found out for an alert: the last changes of the workload, the Events of the pod, the end of the log. Never fails. */
-import { keyOf, type Change, type Manifest } from '../../src/change.ts';
+import { keyOf, splitKey, type Change, type Manifest } from '../../src/change.ts';
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import { uidInEvents } from '../../src/enrich/involved.ts';
 import { withDifference } from '../diff/difference.ts';
@@ -22,7 +22,7 @@ const MAX_CONFIGURATIONS = 10;
 
 export interface Search {
   readonly owner: Owner;
-  /** `namespace/name`. */
+  /** `namespace/name` of the pod or job; for a node its name. */
   readonly pod: string;
   readonly uid: string;
   readonly lead: KnownProblem;
@@ -50,13 +50,13 @@ export async function findingsOn(
 export const NOTHING_FOUND: Findings = { lastChanges: [], events: [], log: undefined };
 
 function eventsOf(
-  { pod, uid, owner, manifest }: Search,
+  { pod, uid, manifest }: Search,
   limit: number,
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<Findings['events']> {
-  const [namespace] = pod.split('/');
-  if (limit === 0 || owner.kind === 'Node' || namespace === undefined) return Promise.resolve([]);
+  const { namespace } = splitKey(pod);
+  if (limit === 0 || namespace === undefined) return Promise.resolve([]);
   return evidence.eventsOf({ namespace, uid: uidInEvents(manifest?.metadata) ?? uid }, limit, signal);
 }
 
@@ -67,10 +67,10 @@ async function logOf(
   evidence: Evidence,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const [namespace, name] = pod.split('/');
+  const { namespace, name } = splitKey(pod);
   const container =
     manifest === undefined ? undefined : containersOf(manifest).find((one) => one.name === lead.container);
-  if (lines === 0 || namespace === undefined || name === undefined || container === undefined) return undefined;
+  if (lines === 0 || namespace === undefined || container === undefined) return undefined;
   const isCurrent = container.terminated !== undefined || (lead.reason === NOT_READY && container.state === 'running');
   if (!isCurrent && container.last === undefined) return undefined;
   return evidence.logTail({ namespace, pod: name, container: container.name, previous: !isCurrent, lines }, signal);

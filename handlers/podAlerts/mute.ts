@@ -1,6 +1,6 @@
 /** Which alerts are muted, and until when. */
 import type { z } from 'zod';
-import type { Manifest } from '../../src/change.ts';
+import { splitKey, type Manifest } from '../../src/change.ts';
 import { compilePatterns } from '../../src/config/fields.ts';
 import type { options } from './options.ts';
 import type { Owner } from './owner.ts';
@@ -65,7 +65,7 @@ const VALUES: Readonly<Record<Exclude<keyof MuteRule, 'until'>, (subject: MuteSu
   namespace: ({ owner }) => owner.namespace ?? '',
   ownerKind: ({ owner }) => owner.kind,
   owner: ({ owner }) => owner.name,
-  pod: ({ pod }) => pod.slice(pod.indexOf('/') + 1),
+  pod: ({ pod }) => splitKey(pod).name,
   container: ({ problem }) => problem.container,
   reason: ({ problem }) => problem.reason,
   image: ({ problem }) => problem.image ?? '',

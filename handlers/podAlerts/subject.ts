@@ -1,5 +1,5 @@
 /** Which workload a change is about, and which object the resulting alert is a change of. */
-import { apiVersionOf, keyOf, type Change, type Manifest } from '../../src/change.ts';
+import { apiVersionOf, keyOf, splitKey, type Change, type Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { factsOf, involvedFromChange, uidInEvents } from '../../src/enrich/involved.ts';
@@ -104,7 +104,7 @@ export function alertChange(change: Change, alert: AlertState, note: AlertNote):
   if (change.action !== 'timer' && change.uid === alert.uid && !isEvent(change.gvk))
     return withNote(change, 'alert', note);
   const { gvk, gvr } = RESOURCE_TYPES[failingKindOf(note.owner, alert.lead)];
-  const [name = '', namespace] = alert.pod.split('/').toReversed();
+  const { namespace, name } = splitKey(alert.pod);
   const about = {
     action: 'timer',
     gvk,

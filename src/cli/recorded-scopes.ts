@@ -1,6 +1,6 @@
 /** Finds the chains that watch a recorded object, and brings it into the store like a source. */
 import { randomBytes } from 'node:crypto';
-import { apiVersionOf, type Manifest } from '../change.ts';
+import { apiVersionOf, splitKey, type Manifest } from '../change.ts';
 import type { Config, ResourceConfig } from '../config/config.ts';
 import { EVERYTHING } from '../interest.ts';
 import { matchesNamespace } from '../namespaces.ts';
@@ -82,7 +82,8 @@ export class RecordedScopes {
 /** Without a cluster a name can only be compared with the kind, its plural and the well-known short names. */
 function watches(resource: ResourceConfig, { kind, group, version, key, body }: RecordedEvent): boolean {
   // Objects without a namespace are watched whatever namespaces the resource has.
-  if (key.includes('/') && !matchesNamespace(resource.namespaces, key.slice(0, key.indexOf('/')))) return false;
+  const { namespace } = splitKey(key);
+  if (namespace !== undefined && !matchesNamespace(resource.namespaces, namespace)) return false;
   const [name = '', ...groupName] = resource.kind.toLowerCase().split('.');
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
   const apiVersion = apiVersionOf({ group, version });

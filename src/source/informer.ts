@@ -1,5 +1,5 @@
 /** Brings one scope from the cluster into the store: a reflector, an index of known objects, and a queue of observations. */
-import type { ChangeFlags } from '../change.ts';
+import { splitKey, type ChangeFlags } from '../change.ts';
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import { isEvent } from '../event.ts';
@@ -255,7 +255,7 @@ export class Informer implements ReflectorTarget {
   /** Whether an object is outside the pattern, for which the server sends all namespaces. */
   #isOutsidePattern({ key }: ScannedManifest): boolean {
     const { namespace } = this.#scope;
-    return isPattern(namespace) && key !== '' && !coversNamespace(namespace, key.slice(0, key.indexOf('/')));
+    return isPattern(namespace) && key !== '' && !coversNamespace(namespace, splitKey(key).namespace ?? '');
   }
 
   #seen(manifest: ScannedManifest, flags: ChangeFlags): void {

@@ -1,5 +1,5 @@
 /** Turns records of the store into {@link Change}s: manifests and actors are parsed once, on first access. */
-import type { Actor, Change, ChangeFlags, Gvk, Manifest } from '../change.ts';
+import { splitKey, type Actor, type Change, type ChangeFlags, type Gvk, type Manifest } from '../change.ts';
 import { LazyChange } from '../change/lazy-change.ts';
 import { parseManifest } from '../parse.ts';
 
@@ -26,7 +26,6 @@ export interface ChangeRecord {
 export function changeOf(record: ChangeRecord, storeCluster: Change['cluster']): Change {
   const { id, action, gvk, key, uid, resourceVersion, observedAt, flags } = record;
   const cluster = record.cluster === undefined ? storeCluster : (JSON.parse(record.cluster) as Change['cluster']);
-  const slash = key.indexOf('/');
   return new LazyChange(
     {
       id,
@@ -35,8 +34,7 @@ export function changeOf(record: ChangeRecord, storeCluster: Change['cluster']):
       gvk,
       gvr: { group: gvk.group, version: gvk.version, resource: record.resource },
       key,
-      namespace: slash === -1 ? undefined : key.slice(0, slash),
-      name: key.slice(slash + 1),
+      ...splitKey(key),
       uid,
       resourceVersion,
       observedAt,

@@ -1,7 +1,7 @@
 /** The handler with the state and the wake-ups that a chain would keep for it, and time that tests move. */
 import assert from 'node:assert/strict';
 import { isHalt, type Halt, type StatefulContext, type StatefulInstance } from '../chain/handler.ts';
-import { keyOf, type Change, type Manifest } from '../change.ts';
+import { keyOf, splitKey, type Change, type Manifest } from '../change.ts';
 import type { Evidence } from '../enrich/evidence.ts';
 import type { Json } from '../json.ts';
 import { changeOf } from './change.ts';
@@ -114,7 +114,7 @@ const KINDS: Readonly<Record<string, string>> = { pods: 'Pod', nodes: 'Node', jo
 
 /** As made by the store, which knows only the object's name. */
 function timerOf(key: string): Change {
-  const [name = '', namespace] = key.split('/').toReversed();
+  const { namespace, name } = splitKey(key);
   const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
   const change = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata } });
   return { ...change, action: 'timer', after: undefined, before: undefined };

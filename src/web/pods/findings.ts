@@ -11,6 +11,7 @@ import {
   type KnownProblem,
   type PodState,
 } from '../../../handlers/podAlerts/state.ts';
+import { splitKey } from '../../change.ts';
 import type { ChainConfig } from '../../config/config.ts';
 import { handlersIn } from '../../config/in-chains.ts';
 import type { Store } from '../../store/store.ts';
@@ -78,14 +79,13 @@ type Judge = (
 function findingsIn({ pods, owner }: GroupState, judge: Judge): readonly Finding[] {
   return Object.entries(pods).flatMap(([uid, pod]) => {
     const containers = new Set([...pod.problems.map(({ container }) => container), ...Object.keys(pod.restarts)]);
-    const slash = pod.key.indexOf('/');
     return [...containers].flatMap((container): Finding[] => {
       const id = idOf(uid, container);
       const judged = judge({ id, owner, pod, container });
       if (judged === undefined) return [];
-      const podRef = { namespace: pod.key.slice(0, Math.max(0, slash)), name: pod.key.slice(slash + 1) };
+      const { namespace = '', name } = splitKey(pod.key);
       const kind = failingKindOf(owner, ...pod.problems);
-      return [{ id, uid, kind, ...podRef, container, owner, ...judged }];
+      return [{ id, uid, kind, namespace, name, container, owner, ...judged }];
     });
   });
 }
