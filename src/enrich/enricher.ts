@@ -1,7 +1,7 @@
 /** Finds what a change is about, and its owner, for the handlers and templates that ask. */
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
-import { Kinds } from './kinds.ts';
+import type { Discovery } from '../source/discovery.ts';
 import {
   involvedFromChange,
   ownerOfFacts,
@@ -11,8 +11,8 @@ import {
   type ObjectFacts,
   type ObjectReference,
 } from './involved.ts';
+import { Kinds } from './kinds.ts';
 import { ObjectLookup, type LookupOptions } from './object-lookup.ts';
-import type { Discovery } from '../source/discovery.ts';
 
 export interface EnricherOptions extends Omit<LookupOptions, 'kinds'> {
   readonly discovery: Pick<Discovery, 'resolve'>;

@@ -39,3 +39,8 @@ export class Backoff {
     return waitMs;
   }
 }
+
+/** For what recovers only when someone acts: waits of 2.5 to 5 s at first, of half a minute to a minute in the end. */
+export function slowBackoff({ clock, random }: Required<Pick<BackoffOptions, 'clock' | 'random'>>): Backoff {
+  return new Backoff({ clock, random: () => (1 + random()) / 2, initialMs: 5_000, maxMs: 60_000 });
+}

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
-import type { Access } from './access.ts';
 import { FreshFile } from '../fresh-file.ts';
+import type { Access } from './access.ts';
 import { bearer } from './identity.ts';
 
 /** Where the kubelet mounts it. */

@@ -18,11 +18,11 @@ import {
 import { parse, YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { ConfigError, toError } from '../errors.ts';
+import { FreshFile } from '../fresh-file.ts';
 import { isObject } from '../json.ts';
 import { didYouMean } from '../near.ts';
 import type { Access } from './access.ts';
 import { ExecIdentity, execEntry } from './exec-plugin.ts';
-import { FreshFile } from '../fresh-file.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity, type Material } from './identity.ts';
 import { ProviderIdentity } from './provider-identity.ts';
 

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { ApiClient } from './api.ts';
-import { Backoff } from './backoff.ts';
+import { slowBackoff } from './backoff.ts';
 import type { Discovery } from './discovery.ts';
 import type { InformerEnvironment } from './informer.ts';
 import { groupResource } from './resource-path.ts';
@@ -45,8 +45,6 @@ export interface SourceOptions extends WatchPlan {
 const MAX_CONCURRENT_LISTS = 4;
 /** Each watch costs a connection here and memory on the server. */
 const MANY_WATCHES = 100;
-/** For a kind that is missing or was just removed: someone has to install it. */
-const RESOLVE_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 /** Longer than discovery caches its documents. */
 const RECHECK_MS = 15_000;
 
@@ -225,7 +223,7 @@ class KubernetesSource implements ClusterSource {
     previous?: Resource,
   ): Promise<Resource | undefined> {
     const { clock, discovery } = this.#options;
-    const backoff = new Backoff({ clock, random: () => (1 + this.#env.random()) / 2, ...RESOLVE_BACKOFF });
+    const backoff = slowBackoff({ clock, random: this.#env.random });
     for (;;) {
       await pause(clock, backoff.next(), signal);
       const problems = new Set<string>();

@@ -9,7 +9,7 @@ import { COMMA } from './bytes.ts';
 import type { Digester } from './digest.ts';
 import { FieldTree, type Found, type Span } from './field-tree.ts';
 import { occurrencesIn } from './occurrences.ts';
-import { isToken, ScanError, skipSpace, skipValue, textOf } from './scan.ts';
+import { isSpace, isToken, ScanError, skipSpace, skipValue, textOf } from './scan.ts';
 
 /** Reads the objects of one kind. Reusable: keeps nothing of what it has read. */
 export class ManifestReader {
@@ -160,7 +160,7 @@ const API_VERSION = Buffer.from('"apiVersion":');
 /** Start and end of a member, including one adjacent comma. */
 function withComma(bytes: Buffer, { key, end }: Span): [from: number, to: number] {
   let before = key - 1;
-  while (bytes[before] === 0x20 || bytes[before] === 0x0a || bytes[before] === 0x0d || bytes[before] === 0x09) before--;
+  while (isSpace(bytes[before])) before--;
   if (bytes[before] === COMMA) return [before, end];
   const after = skipSpace(bytes, end, bytes.length);
   return bytes[after] === COMMA ? [key, after + 1] : [key, end];

@@ -1,3 +1,4 @@
+/** Which names are those of secrets. */
 import { RE2JS } from 're2js';
 
 /** Names of environment variables that hold secrets; `[redact] envNames` adds to them. */

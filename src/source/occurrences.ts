@@ -1,4 +1,5 @@
 /** How often an Event has happened, read from its bytes: needed for every repeat, and most repeats go no further. */
+import { COLON } from './bytes.ts';
 import { skipSpace } from './scan.ts';
 
 /**
@@ -6,7 +7,6 @@ import { skipSpace } from './scan.ts';
  * labels and annotations hold strings, the API server prunes unknown fields, and a quote inside a string is escaped.
  */
 const COUNTS = [Buffer.from('"count"'), Buffer.from('"deprecatedCount"')];
-const COLON = 0x3a;
 const ZERO = 0x30;
 const NINE = 0x39;
 

@@ -5,6 +5,7 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { RedactConfig } from '../config/config.ts';
+import { QUOTE } from './bytes.ts';
 import { Digester } from './digest.ts';
 import { parseName } from './discovery.ts';
 import { parseFieldPath } from './field-path.ts';
@@ -91,7 +92,7 @@ function replaceSpans(body: Buffer, mask: (text: Uint8Array) => string, find: (o
   let from = 0;
   for (const { start, end, inString } of spans.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
     if (start < from) continue; // inside a span that is already hidden
-    const isText = !inString && body[start] === 0x22;
+    const isText = !inString && body[start] === QUOTE;
     const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));
     parts.push(body.subarray(from, start), Buffer.from(inString ? text : `"${text}"`));
     from = end;

@@ -9,7 +9,7 @@
 import { pause, type Clock } from '../clock.ts';
 import { toError } from '../errors.ts';
 import type { ApiClient, ApiStream, Query } from './api.ts';
-import { Backoff } from './backoff.ts';
+import { Backoff, slowBackoff } from './backoff.ts';
 import { ByteStream } from './byte-stream.ts';
 import { checkContentType, errorOfResponse, errorOfEvent, SourceError } from './failure.ts';
 import { ListScanner, type ListEnvelope } from './list.ts';
@@ -85,8 +85,6 @@ const MAX_SILENCE_MS = 150_000;
 const SHORT_WATCH_MS = 1_000;
 /** After meeting the same obstacle this often, list again. */
 const MAX_SAME_OBSTACLE = 3;
-/** A refused scope recovers only when someone acts. */
-const REFUSED_BACKOFF = { initialMs: 5_000, maxMs: 60_000 } as const;
 
 /** The progress of one watch. */
 interface Progress {
@@ -131,7 +129,7 @@ export class Reflector {
     const { clock, random, labelSelector, fieldSelector } = options;
     this.#backoff = new Backoff({ clock, random });
     this.#relists = new Backoff({ clock, random });
-    this.#refused = new Backoff({ clock, random: () => (1 + random()) / 2, ...REFUSED_BACKOFF });
+    this.#refused = slowBackoff({ clock, random });
     this.#selectors = { labelSelector: labelSelector || undefined, fieldSelector: fieldSelector || undefined };
   }
 

@@ -2,8 +2,8 @@
  * Finds secrets in the bytes of a manifest. Each finder reports spans and changes nothing. Most start with a cheap byte search,
  * because nearly every object has nothing to hide.
  */
-import type { FieldPath } from './field-path.ts';
 import { BACKSLASH, COLON, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './bytes.ts';
+import type { FieldPath } from './field-path.ts';
 import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './scan.ts';
 
 /** Called with each span; with `inString` it is a part of a string, else a whole JSON value. */
@@ -182,7 +182,7 @@ function visitNested(bytes: Buffer, key: Buffer, tail: Buffer, visit: (value: nu
  *
  * @param tail the end of the key, which is searched for
  */
-function* valuesOf(bytes: Buffer, key: Buffer, tail = key): Generator<number> {
+function* valuesOf(bytes: Buffer, key: Buffer, tail: Buffer): Generator<number> {
   for (let at = bytes.indexOf(tail); at !== -1; at = bytes.indexOf(tail, at + 1)) {
     const end = at + tail.length;
     if (!isToken(bytes, end - key.length, end, key)) continue;

@@ -13,7 +13,7 @@ export interface Link {
 export const MAX_LINKS = 5;
 export const MAX_LABEL_LENGTH = 60;
 /** A field in Slack holds 2,000 characters, counted with the label, and with four more for each `&`: hence the limit on these. */
-export const MAX_URL_LENGTH = 1_500;
+const MAX_URL_LENGTH = 1_500;
 const MAX_AMPERSANDS = 50;
 
 /**
