@@ -6,7 +6,7 @@ import { templates } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';
 
-const MAX_VALUE_LENGTH = 128;
+const MAX_VALUE_CHARS = 128;
 
 const LABEL_NAME = /^(?!__)[a-zA-Z_][a-zA-Z0-9_]*$/;
 const LABEL_NAME_RULE = 'must be letters, digits and "_", and not begin with a digit or "__"';
@@ -64,7 +64,7 @@ export default defineSink({
     const valuesOf = (change: Change): Record<string, string> => {
       const scope = scopeOf(change);
       return Object.fromEntries(
-        compiled.map(([label, value]) => [label, shortened(value.text(scope), MAX_VALUE_LENGTH)]),
+        compiled.map(([label, value]) => [label, shortened(value.text(scope), MAX_VALUE_CHARS)]),
       );
     };
     let isOverflowing = false;

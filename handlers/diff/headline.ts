@@ -11,7 +11,7 @@ const VALUE_WIDTH = 60;
 /** Of each of two longer words: enough for a tag beside its digest. */
 const EXCERPT_WIDTH = 40;
 /** Where two longer words differ first, such as two files of JSON on one line, says little. */
-const MAX_WORD = 500;
+const MAX_WORD_CHARS = 500;
 const NAME_WIDTH = 80;
 
 /** `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`; the fields in the order of byImportance(). */
@@ -64,5 +64,5 @@ function withoutLabel(field: FieldChange): FieldChange {
 
 /** An image with its digest, a URL, a pattern, an argument; not prose, nor a query. */
 function isWord(value: Json | undefined): boolean {
-  return typeof value === 'string' && value.length <= MAX_WORD && !/\s/.test(value);
+  return typeof value === 'string' && value.length <= MAX_WORD_CHARS && !/\s/.test(value);
 }

@@ -18,7 +18,7 @@ const MAX_LINE_WIDTH = 1_000;
 const BASE64 = /^[\w+/=-]{200,}$/;
 const BASE64_WIDTH = 80;
 /** Characters in all; the last field printed may exceed them. */
-const MAX_TEXT = 65_536;
+const MAX_TEXT_CHARS = 65_536;
 
 /** Shown of a line before the point where it differs, if it is too long to be shown whole. */
 const CONTEXT_CHARS = 100;
@@ -32,7 +32,7 @@ export function unifiedOf(fields: readonly FieldChange[]): string {
   const long = fields.filter((field) => !fitsOnLine(field));
   let text = '';
   for (const [index, field] of long.entries()) {
-    if (text.length >= MAX_TEXT) return `${text}… ${long.length - index} more fields\n`;
+    if (text.length >= MAX_TEXT_CHARS) return `${text}… ${long.length - index} more fields\n`;
     text += fieldDiff(field);
   }
   return text;

@@ -11,7 +11,7 @@ import { runOnce, type ProgramResult } from '../../src/plugin/run-once.ts';
 
 /** `EX_TEMPFAIL` and `EX_DATAERR` of sysexits.h, and one of our own. */
 const EXIT = { pass: 0, halt: 10, later: 75, never: 65 } as const;
-const MAX_SHOWN = 300;
+const MAX_STDERR_CHARS = 300;
 
 const options = z.strictObject({
   command: z
@@ -91,7 +91,7 @@ export default defineTransform({
 
 /** The answer counts only if the program exited with 0; otherwise its exit code decides. */
 function verdictOfExit(ran: ProgramResult, change: Change, context: HandlerContext): Change | Halt {
-  const message = ran.stderr.trim().slice(-MAX_SHOWN);
+  const message = ran.stderr.trim().slice(-MAX_STDERR_CHARS);
   if (ran.code === EXIT.pass) return verdictOf(parseAnswer(ran.stdout), change, context);
   if (ran.code === EXIT.halt) return halt(message || 'it gave no reason');
   if (ran.code === EXIT.later) throw new RetryAfterError(`it asks to be run again later${message && `: ${message}`}`);

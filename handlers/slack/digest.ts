@@ -11,7 +11,7 @@ import { escapeText } from './text.ts';
 const MAX_ATTACHMENTS = 10;
 /** Slack cuts a text at 40,000 characters; the rest is for the first line and for what Slack counts differently. */
 const MAX_TEXT_CHARS = 38_000;
-/** Of the detail about one object. */
+/** A longer detail about an object is cut. */
 const MAX_DETAIL_CHARS = 150;
 /** The line ends, fences and count of a group's head. */
 const GROUP_OVERHEAD = 40;

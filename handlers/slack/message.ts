@@ -7,9 +7,9 @@ import { headlineOf } from '../../src/template/headline.ts';
 import { isWarning } from '../match/event.ts';
 import { codeBlock, escapeText, plainText } from './text.ts';
 
-/** Of an attachment's text, in code points; kwatchman silently cut here. */
+/** The longest text of an attachment, in code points; kwatchman cut it silently. */
 const MAX_TEXT_CHARS = 4000;
-/** Of the text of a notification, in code points. */
+/** The longest text of a notification, in code points. */
 const MAX_FALLBACK_CHARS = 500;
 
 const LOOKS: Readonly<Record<Action, { readonly verb: string; readonly color: string }>> = {

@@ -5,9 +5,9 @@ import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
-/** Of the name of an object, and of the head of a group. */
+/** A longer name of an object, or head of a group, is cut. */
 const MAX_NAME_CHARS = 300;
-/** Of the detail about one object. */
+/** A longer detail about an object is cut. */
 const MAX_DETAIL_CHARS = 150;
 /** A generous estimate of the card without its groups. */
 const FRAME_BYTES = 1_000;

@@ -3,9 +3,7 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { quantityOf } from '../template/filters/quantity.ts';
-
-/** How much of a text a pattern searches, in UTF-16 units: linear time on 1.5 MB is still too long for one change. */
-const PATTERN_INPUT_MAX = 64 * 1024;
+import { MAX_SEARCHED_CHARS } from '../template/filters/regex.ts';
 
 /** A regular expression in RE2's syntax; for an invalid one the message has the engine's reason. */
 export const pattern = z.string().superRefine((source, context) => {
@@ -30,7 +28,7 @@ export function compilePatterns(sources: z.output<typeof patterns>, options: { i
   const flags = options.ignoreCase === true ? RE2JS.CASE_INSENSITIVE : 0;
   const compiled = [sources].flat().map((source) => RE2JS.compile(source, flags));
   return (text) => {
-    const input = text.slice(0, PATTERN_INPUT_MAX);
+    const input = text.slice(0, MAX_SEARCHED_CHARS);
     return compiled.some((regex) => regex.test(input));
   };
 }

@@ -108,7 +108,7 @@ function typeName(expected: string): string {
   return TYPE_NAMES[expected] ?? expected;
 }
 
-const MAX_SHOWN = 60;
+const MAX_SHOWN_CHARS = 60;
 
 /** `: current value is "x"`; empty for what is missing, is a table, may hold credentials, or was already said. */
 function shown(value: unknown, messageSoFar: string): string {
@@ -116,7 +116,7 @@ function shown(value: unknown, messageSoFar: string): string {
   if (typeof value === 'string' && value.includes('://')) return '';
   const text = JSON.stringify(value);
   if (typeof value === 'string' && value !== '' && messageSoFar.includes(text)) return '';
-  return `: current value is ${shortened(text, MAX_SHOWN)}`;
+  return `: current value is ${shortened(text, MAX_SHOWN_CHARS)}`;
 }
 
 /** Undefined if there is nothing at the path. */

@@ -37,7 +37,7 @@ const PLUGIN_DEADLINE_MS = 60_000;
 const REFRESH_EARLY_MS = 60_000;
 /** Between two runs caused by 401s. */
 const MIN_BETWEEN_RUNS_MS = 10_000;
-const MAX_STDERR_SHOWN = 300;
+const MAX_STDERR_CHARS = 300;
 /** Far more than any credential. */
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 
@@ -141,7 +141,7 @@ async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSig
     });
   }
   if (end !== 'exit code 0') {
-    const stderrTail = stderr.trim().slice(-MAX_STDERR_SHOWN);
+    const stderrTail = stderr.trim().slice(-MAX_STDERR_CHARS);
     throw new Error(
       `The credential plug-in "${entry.command}" ended with ${end}${stderrTail === '' ? '' : `: ${stderrTail}`}`,
     );

@@ -52,7 +52,7 @@ const MAX_ERROR_BYTES = 64 * 1024;
 const ERROR_BODY_MS = 5_000;
 /** A longer Retry-After is cut to this. */
 export const MAX_RETRY_AFTER_MS = 300_000;
-const MAX_MESSAGE = 300;
+const MAX_MESSAGE_CHARS = 300;
 
 /** For an answer that is not 200. Reads the start of the body, if it arrives in time, and ends it. */
 export async function errorOfResponse({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
@@ -124,7 +124,7 @@ export function describeResponse({ status, body }: Pick<ApiResponse, 'status' | 
 }
 
 function shortMessage(message: string): string {
-  return beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE);
+  return beginningOf(message.replace(/\s+/g, ' ').trim(), MAX_MESSAGE_CHARS);
 }
 
 function remedyOf({ code, reason, tooNew }: Status): Remedy {

@@ -18,9 +18,9 @@ export const PAGE_SIZE = 20;
 const MAX_PAGE = 500;
 /** For the API, and for the changes initially on the page. */
 const DEFAULT_PAGE = 50;
-/** Of one diff, in characters; `watchchain history` shows longer ones. */
-const MAX_DIFF = 20_000;
-const MAX_LINE = 1_000;
+/** A longer diff is cut; `watchchain history` shows more of it. */
+const MAX_DIFF_CHARS = 20_000;
+const MAX_LINE_CHARS = 1_000;
 /** Changed fields listed per manager. */
 const MAX_PATHS = 20;
 
@@ -123,20 +123,20 @@ export function toShownChange(change: Change): ShownChange {
   const summary = summaryOf(change);
   return {
     ...summary,
-    headline: visible(summary.headline, MAX_LINE),
+    headline: visible(summary.headline, MAX_LINE_CHARS),
     // Names of roles may contain anything but a slash.
-    key: visible(summary.key, MAX_LINE),
-    name: visible(summary.name, MAX_LINE),
+    key: visible(summary.key, MAX_LINE_CHARS),
+    name: visible(summary.name, MAX_LINE_CHARS),
     // Without managers that only lost a field to the writer, although their entries were altered, too.
     by: summary.by
       .filter(({ manager }) => writers.includes(manager))
       .map((actor) => ({
         ...actor,
-        paths: actor.paths.slice(0, MAX_PATHS).map((path) => visible(path, MAX_LINE)),
+        paths: actor.paths.slice(0, MAX_PATHS).map((path) => visible(path, MAX_LINE_CHARS)),
       })),
     ...(diff === undefined
       ? {}
-      : { what: visible(diff.headline, MAX_LINE), diff: visible(diff.unified.trimEnd(), MAX_DIFF) }),
-    remarks: remarksOf(change).map((remark) => visible(remark, MAX_LINE)),
+      : { what: visible(diff.headline, MAX_LINE_CHARS), diff: visible(diff.unified.trimEnd(), MAX_DIFF_CHARS) }),
+    remarks: remarksOf(change).map((remark) => visible(remark, MAX_LINE_CHARS)),
   };
 }

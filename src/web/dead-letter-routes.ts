@@ -12,7 +12,7 @@ import type { ServiceView } from './service-view.ts';
 import type { Route, RouteParts } from './route.ts';
 import { mapYielding } from './map-yielding.ts';
 
-/** In one request. */
+/** Ids in one request. */
 const MAX_IDS = 1_000;
 const ids = z.strictObject({ ids: z.array(z.int().positive()).min(1).max(MAX_IDS) });
 const MAX_LETTERS = 100;

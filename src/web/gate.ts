@@ -38,12 +38,13 @@ export function tokenGate(token: string): Gate {
   };
 }
 
+/** How long an answer holds: whose token it is, that its user may, that they may not. */
 const REVIEWED_MS = 60_000;
 const ALLOWED_MS = 5 * 60_000;
 const REFUSED_MS = 30_000;
 /** Answers that are remembered; then the oldest is dropped. */
 const MAX_REMEMBERED = 1_000;
-/** Of each kind, since anybody may send any number of unknown tokens. */
+/** Requests of each kind under way: anybody may send any number of unknown tokens. */
 const MAX_ASKED_AT_ONCE = 50;
 const TIMEOUT_MS = 10_000;
 

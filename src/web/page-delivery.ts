@@ -6,8 +6,8 @@ import { agoOf, timeOf, type Html } from './html.ts';
 import type { LetterRow, LiveModel } from './page-model.ts';
 import { visible } from './text.ts';
 
-/** Of an error message. */
-const MAX_TEXT = 500;
+/** Longer names and errors are cut. */
+const MAX_TEXT_CHARS = 500;
 
 /** Present even if there are none, so that the client can replace it. */
 export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
@@ -39,12 +39,12 @@ export function deadLettersSection({ deadLetters, balances }: LiveModel): Html {
 }
 
 function deadLetterRow({ id, diedAt, kind, key, handler, error }: LetterRow): Html {
-  const object = visible(`${kind} ${key}`, MAX_TEXT);
+  const object = visible(`${kind} ${key}`, MAX_TEXT_CHARS);
   return html`<tr class="alarm">
     <td data-label="since">${timeOf(diedAt)}</td>
     <td data-label="object"><bdi>${object}</bdi></td>
     <td data-label="handler">${handler}</td>
-    <td data-label="why">${visible(error, MAX_TEXT)}</td>
+    <td data-label="why">${visible(error, MAX_TEXT_CHARS)}</td>
     <td class="buttons">
       <button type="button" data-replay="${id}" aria-label="Replay ${object}">Replay</button>
       <button type="button" data-discard="${id}" aria-label="Discard ${object}">Discard</button>
@@ -127,7 +127,7 @@ function receiverRow(
     <td class="number" data-label="queue">${queue}</td>
     <td data-label="last delivered">${lastOkAt === undefined ? 'never' : agoOf(lastOkAt)}</td>
     <td data-label="last error">
-      ${lastFailure === undefined ? 'none' : html`${agoOf(lastFailure.at)}: ${visible(lastFailure.error, MAX_TEXT)}`}
+      ${lastFailure === undefined ? 'none' : html`${agoOf(lastFailure.at)}: ${visible(lastFailure.error, MAX_TEXT_CHARS)}`}
     </td>
   </tr>`;
 }

@@ -6,7 +6,7 @@ import type { Finding } from './pods/findings.ts';
 import type { PodRow } from './pods/pod-rows.ts';
 import { visible } from './text.ts';
 
-const MAX_TEXT = 300;
+const MAX_TEXT_CHARS = 300;
 
 /** Empty without `podAlerts`, so that the client can replace it later; small when all is well. */
 export function podsSection({ pods }: LiveModel): Html {
@@ -84,7 +84,7 @@ function stateCell(id: string, reason: string, why: string, message: string | un
   if (message === undefined || message === '') return words;
   return html`<details data-key="${id} state">
     <summary>${words}</summary>
-    ${visible(message, MAX_TEXT)}
+    ${visible(message, MAX_TEXT_CHARS)}
   </details>`;
 }
 

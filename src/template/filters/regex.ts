@@ -4,8 +4,8 @@ import type { FilterDefinition, FilterPlace } from '../filter.ts';
 import { toError } from '../../errors.ts';
 import { textOf } from './text.ts';
 
-/** Of a text, in UTF-16 units: linear time on 1.5 MB is still too long for one change. The rest of the text is left as it is. */
-export const MAX_INPUT = 64 * 1024;
+/** A pattern searches this much of a text, in UTF-16 units: linear time on 1.5 MB is still too long for one change. */
+export const MAX_SEARCHED_CHARS = 64 * 1024;
 
 export const regexMatch: FilterDefinition = {
   name: 'regex_match',
@@ -45,13 +45,15 @@ export const regexReplace: FilterDefinition = {
   check: checkPattern,
   apply(value, [pattern, replacement], place) {
     const text = textOf(value);
-    const replaced = compiledAt(place, pattern).matcher(text.slice(0, MAX_INPUT)).replaceAll(textOf(replacement));
-    return replaced + text.slice(MAX_INPUT);
+    const replaced = compiledAt(place, pattern)
+      .matcher(text.slice(0, MAX_SEARCHED_CHARS))
+      .replaceAll(textOf(replacement));
+    return replaced + text.slice(MAX_SEARCHED_CHARS);
   },
 };
 
 function input(value: unknown): string {
-  return textOf(value).slice(0, MAX_INPUT);
+  return textOf(value).slice(0, MAX_SEARCHED_CHARS);
 }
 
 function checkPattern([pattern]: readonly unknown[]): void {

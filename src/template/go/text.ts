@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { RE2JS } from 're2js';
 import type { FilterDefinition } from '../filter.ts';
-import { compiledAt, MAX_INPUT, regexReplace } from '../filters/regex.ts';
+import { compiledAt, MAX_SEARCHED_CHARS, regexReplace } from '../filters/regex.ts';
 import { textOf } from '../filters/text.ts';
 import { integerOf, printed } from './values.ts';
 
@@ -198,7 +198,7 @@ function replacedAll(
   pattern: RE2JS,
   replacement: (found: ReturnType<RE2JS['matcher']>) => string,
 ): string {
-  const matcher = pattern.matcher(text.slice(0, MAX_INPUT));
+  const matcher = pattern.matcher(text.slice(0, MAX_SEARCHED_CHARS));
   let replaced = '';
   let at = 0;
   while (matcher.find()) {

@@ -9,7 +9,7 @@ import type { Json, JsonObject } from '../../json.ts';
 import type { ApiClient } from '../../source/api.ts';
 import { createRedactor } from '../../source/redact.ts';
 
-const LIMIT = 500;
+const MAX_EVENTS = 500;
 const TIMEOUT_MS = 3_000;
 const EVENT = { group: '', kind: 'Event', resource: 'events', singular: 'event', shortNames: ['ev'] } as const;
 
@@ -34,7 +34,7 @@ export async function fetchEvents(
     ...(pod === undefined ? [] : [`involvedObject.name=${pod}`]),
     ...(uid === undefined ? [] : [`involvedObject.uid=${uid}`]),
   ];
-  const query = { limit: LIMIT, ...(fields.length === 0 ? {} : { fieldSelector: fields.join(',') }) };
+  const query = { limit: MAX_EVENTS, ...(fields.length === 0 ? {} : { fieldSelector: fields.join(',') }) };
   try {
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/events`;
     const { status, body } = await api.request('GET', path, { query, timeoutMs: TIMEOUT_MS });

@@ -25,7 +25,7 @@ interface Entry {
 }
 
 const DEFAULT_SECTION = 'DEFAULT';
-/** Of keys that refer to other keys. */
+/** How many keys in a row may refer to another key. */
 const MAX_DEPTH = 10;
 
 /** Never throws; no message holds a value, which may be a secret. */
