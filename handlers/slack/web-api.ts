@@ -6,6 +6,7 @@ import { urlBelow } from '../../src/delivery/url-below.ts';
 import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
+import { isObject, type JsonObject } from '../../src/json.ts';
 import type { Content } from './content.ts';
 
 /** Identifies a message, for everything that refers to it. */
@@ -39,7 +40,6 @@ export interface SlackApiOptions {
 }
 
 type Method = 'chat.postMessage' | 'chat.update' | 'reactions.add';
-type ResponseBody = Readonly<Record<string, unknown>>;
 
 /** Transient errors; all others are permanent. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -128,7 +128,7 @@ export class SlackApi {
     await Promise.all(Object.values(this.#receivers).map((receiver) => receiver.close()));
   }
 
-  async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<ResponseBody> {
+  async #call(method: Method, payload: object, { idempotencyKey, signal }: CallContext): Promise<JsonObject> {
     const { body } = await this.#receivers[method].send({
       headers: { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json; charset=utf-8' },
       body: JSON.stringify(payload),
@@ -156,16 +156,16 @@ function assertOk({ body, headers }: ReceiverResponse, method: Method, host: str
   throw PASSING.has(code) ? new Error(message) : new SlackApiError(message, code);
 }
 
-function parsed(body: string): ResponseBody | undefined {
+function parsed(body: string): JsonObject | undefined {
   try {
     const response: unknown = JSON.parse(body);
-    return typeof response === 'object' && response !== null ? (response as ResponseBody) : undefined;
+    return isObject(response) ? response : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** Slack-compatible servers may not return the channel. */
-function messageRefIn({ channel, ts }: ResponseBody, asked: string): MessageRef {
+function messageRefIn({ channel, ts }: JsonObject, asked: string): MessageRef {
   return { channel: typeof channel === 'string' ? channel : asked, ts: typeof ts === 'string' ? ts : '' };
 }

@@ -82,12 +82,11 @@ export class HttpReceiver implements Receiver {
     return fetchThrough(this, this.#options.url, idempotencyKey, signal);
   }
 
-  close(): Promise<void> {
-    if (this.#closed) return Promise.resolve();
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
     this.#parts.farEnd.record.closed(this.#options.name);
     this.#parts.onClose();
-    return Promise.resolve();
   }
 
   /** @throws ExchangeError if no answer came, or not all of one that is needed; anything else if nothing was sent */

@@ -1,6 +1,7 @@
 /** Who may access what: one gate for the whole server, chosen by configuration and address. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Clock } from '../clock.ts';
+import { isObject, type JsonObject } from '../json.ts';
 import type { ApiClient } from '../source/api.ts';
 
 /**
@@ -92,7 +93,7 @@ export function clusterGate(api: () => ApiClient | undefined, clock: Clock): Gat
 }
 
 async function review(api: ApiClient, token: string): Promise<AuthenticatedUser | 'unknown'> {
-  const { status } = await post(api, '/apis/authentication.k8s.io/v1/tokenreviews', {
+  const status = await statusOf(api, '/apis/authentication.k8s.io/v1/tokenreviews', {
     apiVersion: 'authentication.k8s.io/v1',
     kind: 'TokenReview',
     spec: { token },
@@ -106,19 +107,20 @@ async function review(api: ApiClient, token: string): Promise<AuthenticatedUser 
 }
 
 async function isAuthorized(api: ApiClient, who: AuthenticatedUser, verb: string, path: string): Promise<boolean> {
-  const { status } = await post(api, '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
+  const { allowed } = await statusOf(api, '/apis/authorization.k8s.io/v1/subjectaccessreviews', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
     spec: { ...who, nonResourceAttributes: { verb, path } },
   });
-  return (status as { readonly allowed?: boolean }).allowed === true;
+  return allowed === true;
 }
 
-async function post(api: ApiClient, path: string, body: object): Promise<{ readonly status: object }> {
+/** Creates a review, and returns its status. */
+async function statusOf(api: ApiClient, path: string, body: object): Promise<JsonObject> {
   const response = await api.request('POST', path, { body, timeoutMs: TIMEOUT_MS });
   if (response.status !== 200 && response.status !== 201) throw new Error(`Cannot ask ${path}: ${response.status}`);
   const { status } = JSON.parse(response.body.toString()) as { readonly status?: unknown };
-  return { status: typeof status === 'object' && status !== null ? status : {} };
+  return isObject(status) ? status : {};
 }
 
 /** Caches answers for a while; concurrent identical questions are asked once. */

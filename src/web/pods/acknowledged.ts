@@ -1,4 +1,5 @@
 /** Which alerts have been read: kept in the store, so that they stay read after a restart. */
+import { isObject } from '../../json.ts';
 import type { Store } from '../../store/store.ts';
 
 /** The key in the store. */
@@ -45,7 +46,7 @@ export class Acknowledged {
 
   async #load(): Promise<ReadTimes> {
     const stored = await this.#store.recall(...STATE_KEY);
-    const entries = Object.entries(typeof stored === 'object' && stored !== null ? stored : {});
+    const entries = Object.entries(isObject(stored) ? stored : {});
     return new Map(entries.filter((entry): entry is [string, number] => typeof entry[1] === 'number'));
   }
 }
