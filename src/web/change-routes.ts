@@ -1,7 +1,6 @@
 /** What changed: page by page as JSON, and as server-sent events. */
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
-import type { z } from 'zod';
 import { responseSchemas } from './response-schemas.ts';
 import { isConfigError, toError } from '../errors.ts';
 import {
@@ -13,6 +12,7 @@ import {
   type ShownChange,
 } from './changes.ts';
 import type { Store } from '../store/store.ts';
+import { firstProblem, notRunning } from './problems.ts';
 import type { ServiceView } from './service-view.ts';
 import { propertiesOf } from './schemas.ts';
 import type { Route, RouteParts } from './route.ts';
@@ -112,14 +112,4 @@ export async function newest(
   const { limit, before } = query;
   const page = before === undefined ? filter : { ...filter, beforeId: before };
   return { changes: await newestShown(store, page, limit) };
-}
-
-/** The response before the state is open: an empty list would be a lie. */
-export function notRunning(c: Context): Response {
-  return c.json({ error: 'the service is not running yet' }, 503);
-}
-
-/** `limit: Too big: expected number to be <=500` */
-export function firstProblem({ issues: [issue] }: z.ZodError): string {
-  return issue === undefined ? 'cannot be read' : [issue.path.join('.'), issue.message].filter(Boolean).join(': ');
 }

@@ -6,7 +6,7 @@ import { removedIn } from '../config/in-chains.ts';
 import type { DeadLetter } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { responseSchemas } from './response-schemas.ts';
-import { firstProblem, notRunning } from './change-routes.ts';
+import { firstProblem, notRunning } from './problems.ts';
 import { PAGE_SIZE, toShownChange } from './changes.ts';
 import type { ServiceView } from './service-view.ts';
 import type { Route, RouteParts } from './route.ts';

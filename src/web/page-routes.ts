@@ -1,13 +1,14 @@
 /** The page, its refreshed sections, and its assets. */
 import type { Context } from 'hono';
 import { toError } from '../errors.ts';
-import { newest, firstProblem } from './change-routes.ts';
+import { newest } from './change-routes.ts';
 import { changesQuery } from './changes.ts';
 import type { Html } from './html.ts';
 import { linkBase } from './link-base.ts';
 import { LiveModels } from './live-models.ts';
 import { pageEnd, pageFailure, pageSections, pageTop } from './page.ts';
 import type { PodQueries } from './pods/pod-queries.ts';
+import { firstProblem } from './problems.ts';
 import type { Route, RouteParts } from './route.ts';
 import { propertiesOf } from './schemas.ts';
 import { streamed } from './streamed.ts';

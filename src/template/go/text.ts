@@ -210,6 +210,7 @@ function replacedAll(
   return replaced + text.slice(at);
 }
 
+/** The arguments that the documentation names are those of the example. */
 function ofText(name: string, summary: string, template: string, result: string, apply: TextFilter): FilterDefinition {
   const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||\\}\\})`).exec(template) ?? [];
   return {

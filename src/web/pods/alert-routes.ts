@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import { toError } from '../../errors.ts';
-import { firstProblem } from '../change-routes.ts';
+import { firstProblem } from '../problems.ts';
 import { responseSchemas } from '../response-schemas.ts';
 import type { Route } from '../route.ts';
 import type { PodQueries } from './pod-queries.ts';

@@ -4,7 +4,7 @@ import { didYouMean } from '../../../near.ts';
 import { canonicalize } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { TemplateContext } from './layout.ts';
-import { SINK_TYPES, SINKS, type SinkKey, type SinkOptions } from './schema.ts';
+import { SINK_TYPES, SINKS, type SinkKey } from './schema.ts';
 import { file, slack, stdout, teams, webhook, type Table } from './sinks.ts';
 import { elasticsearch, loki, opensearch } from './stores.ts';
 
@@ -52,7 +52,7 @@ function sinkOf(name: string, table: Table, path: Path, context: TemplateContext
     return undefined;
   }
   const at = [...path, type];
-  if (isSupported(type)) return translated(type, table[written.get(type.toLowerCase()) ?? type] ?? {}, at, context);
+  if (isSupported(type)) return TRANSLATORS[type](table[written.get(type.toLowerCase()) ?? type] ?? {}, at, context);
   const instead = BY_WEBHOOK.has(type) ? '; use a webhook with a layout instead: docs/receivers.md' : '';
   report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
@@ -61,40 +61,42 @@ function sinkOf(name: string, table: Table, path: Path, context: TemplateContext
 /** Receivers that a webhook can reach instead. */
 const BY_WEBHOOK: ReadonlySet<string> = new Set(['opsgenie', 'splunk', 'email']);
 
-function isSupported(key: string): key is SinkKey {
-  return Object.hasOwn(SINKS, key);
+function isSupported(type: string): type is SinkKey {
+  return Object.hasOwn(SINKS, type);
 }
 
 type Build<Options> = (options: Options, at: Path, context: TemplateContext) => Table | undefined;
-
-const BUILDS: { readonly [Key in SinkKey]: Build<SinkOptions<Key>> } = {
-  webhook,
-  file,
-  stdout,
-  slack,
-  teams,
-  loki,
-  elasticsearch,
-  opensearch,
-};
 
 /** Many take Slack's receiver for one of webhooks, as it is in other tools. */
 const WEBHOOK_URL = /^(?:endpoint|url|webhook_?(?:url)?)$/i;
 const SLACK_BY_TOKEN =
   'unknown key: slack sends with a token to a channel; for the URL of a webhook, use the type webhook with layout: {text: "..."}';
 
-function translated(key: SinkKey, given: unknown, at: Path, context: TemplateContext): Table | undefined {
-  const { report } = context;
-  const schema: z.ZodObject = SINKS[key];
-  const unknown: Problem[] = [];
-  const options = canonicalize(given, schema, at, unknown);
-  for (const { path, message } of unknown)
-    report.unsupported(path, key === 'slack' && WEBHOOK_URL.test(String(path.at(-1))) ? SLACK_BY_TOKEN : message);
-  const checked = schema.safeParse(options);
-  if (!checked.success) {
+const TRANSLATORS: Readonly<Record<SinkKey, Build<unknown>>> = {
+  webhook: translator(SINKS.webhook, webhook),
+  file: translator(SINKS.file, file),
+  stdout: translator(SINKS.stdout, stdout),
+  slack: translator(SINKS.slack, slack, (key) => (WEBHOOK_URL.test(key) ? SLACK_BY_TOKEN : undefined)),
+  teams: translator(SINKS.teams, teams),
+  loki: translator(SINKS.loki, loki),
+  elasticsearch: translator(SINKS.elasticsearch, elasticsearch),
+  opensearch: translator(SINKS.opensearch, opensearch),
+};
+
+/** @param hintFor what to say about an unknown key, if there is more to say than that it is unknown */
+function translator<Schema extends z.ZodObject>(
+  schema: Schema,
+  build: Build<z.output<Schema>>,
+  hintFor: (key: string) => string | undefined = () => undefined,
+): Build<unknown> {
+  return (given, at, context) => {
+    const { report } = context;
+    const unknown: Problem[] = [];
+    const options = canonicalize(given, schema, at, unknown);
+    for (const { path, message } of unknown) report.unsupported(path, hintFor(String(path.at(-1))) ?? message);
+    const checked = schema.safeParse(options);
+    if (checked.success) return build(checked.data, at, context);
     for (const { path, message } of problemsOf(checked.error, options, at, () => true)) report.problem(path, message);
     return undefined;
-  }
-  // The schema of a key checks exactly what its builder takes.
-  return BUILDS[key](checked.data as never, at, context);
+  };
 }
