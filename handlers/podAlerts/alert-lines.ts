@@ -21,7 +21,7 @@ export function alertLines(alert: AlertNote): readonly string[] {
 }
 
 /** `2026-11-21 08:15:03Z deployment shop/web updated: image web 1.4.2 -> 1.5.0, by kubectl-set`. */
-export function lastChangeText({ time, headline, by }: LastChange): string {
+function lastChangeText({ time, headline, by }: LastChange): string {
   const when = `${time.slice(0, 19).replace('T', ' ')}Z`;
   return `${when} ${headline}${by.length === 0 ? '' : `, by ${by.join(', ')}`}`;
 }

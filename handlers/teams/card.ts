@@ -5,8 +5,7 @@
 import type { Action, Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { printable } from '../../src/log.ts';
-import { writersOf, remarksOf } from '../../src/remarks.ts';
-import { detailLines } from '../../src/template/details.ts';
+import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Link } from '../../src/template/links.ts';
 import { cut } from '../diff/text.ts';
@@ -53,14 +52,7 @@ export function cardOf(
 ): Card {
   const whole = headlineOf(change);
   const headline = cut(whole, MAX_HEADLINE_CHARS);
-  // Whoever writes an Event did not cause it.
-  const by = isEvent(change.gvk) ? [] : writersOf(change);
-  const about = [
-    by.length === 0 ? '' : `by ${by.join(', ')}`,
-    ...remarksOf(change),
-    clusterName,
-    fallbackNoteOf(insteadOf),
-  ];
+  const about = [...aboutOf(change), clusterName, fallbackNoteOf(insteadOf)];
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const buttons = links.length === 0 ? {} : { actions: links.map(buttonOf) };

@@ -7,15 +7,14 @@ import { remarksOf, writersOf } from '../remarks.ts';
 
 /** Who made it, with remarks, in one line, then {@link detailLines}. Empty if there are no details. */
 export function detailsOf(change: Change): string {
-  const about = [...writers(change), ...remarksOf(change)];
+  const about = aboutOf(change);
   return [...(about.length === 0 ? [] : [about.join(' · ')]), ...detailLines(change)].join('\n');
 }
 
-/** None for an Event or an alert: whoever writes an Event or a failing pod's status did not cause it. */
-function writers(change: Change): readonly string[] {
-  if (change.notes.alert !== undefined || isEvent(change.gvk)) return [];
-  const by = writersOf(change);
-  return by.length === 0 ? [] : [`by ${by.join(', ')}`];
+/** Who made it, and remarks. Nobody made an Event or an alert: whoever writes an Event or a failing pod's status did not cause it. */
+export function aboutOf(change: Change): readonly string[] {
+  const by = change.notes.alert !== undefined || isEvent(change.gvk) ? [] : writersOf(change);
+  return [...(by.length === 0 ? [] : [`by ${by.join(', ')}`]), ...remarksOf(change)];
 }
 
 /** A line for each field that changed, then the diff of what does not fit on a line; for an alert, its findings. */
