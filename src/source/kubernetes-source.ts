@@ -118,7 +118,7 @@ class KubernetesSource implements ClusterSource {
     });
     if (this.#stopping.signal.aborted) return;
     const fresh = [...planned].filter(([id]) => !this.#scopes.has(id));
-    for (const [id, { resource, requests }] of fresh) this.#add(id, resource, requests, caughtUp.has(id));
+    for (const [id, scope] of fresh) this.#add(id, scope, caughtUp.has(id));
     for (const { request, resolution } of resolutions)
       if (resolution.kind !== 'found') this.#addUnresolved(request, resolution);
     try {
@@ -174,8 +174,7 @@ class KubernetesSource implements ClusterSource {
 
   #add(
     id: string,
-    resource: Resource,
-    requests: PlannedScope['requests'],
+    { resource, requests }: PlannedScope,
     resumed: boolean,
     status = this.#newStatus(requests[0]),
   ): WatchedScope {
@@ -208,7 +207,7 @@ class KubernetesSource implements ClusterSource {
     const id = scopeId(request, resource);
     const known = this.#scopes.get(id);
     known?.add(request);
-    (known ?? this.#add(id, resource, [request], false, status)).start();
+    (known ?? this.#add(id, { resource, requests: [request] }, false, status)).start();
     this.#notifySettled();
   }
 
