@@ -30,7 +30,7 @@ declare module '../src/change.ts' {
   }
 }
 
-/** Of one key. Forgotten when none of its changes has come for `within`: none that passed counts any more by then. */
+/** The state of one key, forgotten when none of its changes has come for `within`: by then none that passed counts any more. */
 type KeyState = {
   /** When the last ones passed, at most `atMost`, in their order; milliseconds since the epoch, like all times here. */
   readonly passed: readonly number[];

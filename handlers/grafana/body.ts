@@ -16,8 +16,8 @@ export interface Annotation {
 }
 
 /**
- * For a tag without a colon, and for each of the two parts around the first one: the column widths in PostgreSQL and MySQL. With
- * a longer tag Grafana stores the annotation, then fails, and would store it again with each attempt.
+ * The longest tag, or of a tag with a colon each of the two parts around the first one: the column widths in PostgreSQL and MySQL.
+ * With a longer tag Grafana stores the annotation, then fails, and would store it again with each attempt.
  */
 const MAX_TAG_CHARS = 100;
 

@@ -114,7 +114,7 @@ class Lasting {
     return { verdict: halt(`over after ${durationInWords(note.durationMs)}: ${why}`), state: null };
   }
 
-  /** What was only perhaps told has its end only in the change that ends it, not in a later one. */
+  /** If it was only perhaps told, its end is told only with the change that ends it, not with a later one. */
   async #isTold(state: Wait, change: Change, context: Context): Promise<boolean> {
     return state.told === 'surely' || (state.told === 'perhaps' && (await this.#continues(state, change, context)));
   }

@@ -11,8 +11,8 @@ export type Wait = {
   /** When the next wake-up is due. */
   readonly due: number;
   /**
-   * Only its end is of interest: it was reported, or was over in a later attempt to report it. The earlier one may have reported
-   * it to some receivers, which have to hear of the end when its change comes.
+   * From now on only the end is of interest. `surely`: it was reported. `perhaps`: it was over at a later attempt to report it, but
+   * an earlier attempt may have reached some receivers, which have to hear of the end when its change comes.
    */
   readonly told?: 'surely' | 'perhaps';
 };

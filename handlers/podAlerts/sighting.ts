@@ -205,13 +205,13 @@ function hasGivenUp(job: Manifest): boolean {
   return conditionOf(job, 'Failed')?.status === 'True';
 }
 
-/** Likewise whether a change of a job matters. */
+/** {@link podMatters} for a job. */
 export function jobMatters(change: Change): boolean {
   const { problems, gone } = jobSightingOf(change);
   return problems.length > 0 || (gone && change.before !== undefined && hasGivenUp(change.before));
 }
 
-/** Likewise whether a change of a node matters. */
+/** {@link podMatters} for a node. */
 export function nodeMatters({ action, key, uid, before, after, flags }: Change, options: ClassifyOptions): boolean {
   const isDown = (node: Manifest | undefined, wasDown: boolean): boolean =>
     nodeSightingOf({ action, key, uid, before, after: node, flags }, options, wasDown).problems.length > 0;

@@ -12,7 +12,7 @@ import { type CallContext, type MessageRef, type SlackApi, SlackApiError } from 
 /** What is kept about a thread's parent, or about the message that is rewritten. */
 interface StoredMessage extends MessageRef {
   readonly [field: string]: string;
-  /** The delivery whose answer was posted but whose reaction was not yet; otherwise empty. */
+  /** The delivery whose answer was posted, but whose reaction may not be; otherwise empty. */
   readonly answeredBy: string;
 }
 

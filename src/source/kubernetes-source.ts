@@ -213,7 +213,7 @@ class KubernetesSource implements ClusterSource {
 
   /**
    * Asks until the cluster serves the kind under one of its names; undefined if stopped. Never rejects.
-   * @param previous what several names used to mean: if one means something else now, that says nothing about the others
+   * @param previous with several names, only this kind counts: one of the names may mean another kind by now
    */
   async #resolve(
     requests: readonly WatchRequest[],

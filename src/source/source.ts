@@ -31,6 +31,7 @@ export interface WatchRequest {
   /** Chains with an equal scope share it. */
   readonly chains: readonly string[];
   readonly interest: Interest;
+  /** Where it is configured, for messages. */
   readonly at: string;
 }
 

@@ -67,7 +67,7 @@ export class PodQueries {
     return known;
   }
 
-  /** Serializes readers: by one's turn, everything that earlier readers got is marked as read. */
+  /** Waits for the turn of this reader: by then, everything that earlier readers got is marked as read. */
   async turn(): Promise<Turn> {
     const before = this.#turn;
     const { promise, resolve } = Promise.withResolvers<void>();
