@@ -2,7 +2,8 @@
 import type { Actor } from '../../src/change.ts';
 import { managersIn } from '../../src/remarks.ts';
 import type { FieldChange } from './field-change.ts';
-import { formatPath, parsePath, type Step } from './path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
+import { formatPath, type Step } from './path.ts';
 
 /**
  * The managers that own a changed field or something inside it, each once, in the order of `by`; failing that, those that own
@@ -41,7 +42,7 @@ function contains(path: string, { begin, steps }: FieldLocation): boolean {
 /** Undefined if a step has no name, which a non-standard API server may write: such a path says nothing about ownership. */
 function stepsOf(path: string): readonly string[] | undefined {
   try {
-    return parsePath(path);
+    return parseFieldPath(path);
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** The handler's options in config.toml. */
 import { z } from 'zod';
 import { toError } from '../../src/errors.ts';
-import { parsePath } from './path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
 
 /** The path of a field, as `ignore` and `match` take it. */
 export const fieldPath = z.string().superRefine((path, context) => {
@@ -12,7 +12,7 @@ export const fieldPath = z.string().superRefine((path, context) => {
 /** What is wrong with the path of a field, if anything. */
 export function pathProblem(path: string): string | undefined {
   try {
-    parsePath(path);
+    parseFieldPath(path);
     return undefined;
   } catch (thrown) {
     return toError(thrown).message;

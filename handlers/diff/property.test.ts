@@ -5,7 +5,7 @@ import type { Json, JsonObject } from '../../src/json.ts';
 import { diffFields, type FieldRules } from './fields.ts';
 import { compileMask, KEEP } from './mask.ts';
 import { normalize, patchOf } from './patch.ts';
-import { parsePath } from './path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
 
 /** Mulberry32: small, and the same numbers for the same seed on every machine. */
 function randomFrom(seed: number): (below: number) => number {
@@ -57,8 +57,8 @@ function altered(value: Json, random: Random): Json {
 
 const masks = {
   everything: KEEP,
-  'without some fields': compileMask(['spec.a', '**.b', 'metadata.labels'].map(parsePath)),
-  'only some fields': compileMask([['spec', 'b']], ['spec', 'metadata.labels.a'].map(parsePath)),
+  'without some fields': compileMask(['spec.a', '**.b', 'metadata.labels'].map(parseFieldPath)),
+  'only some fields': compileMask([['spec', 'b']], ['spec', 'metadata.labels.a'].map(parseFieldPath)),
 } as const;
 
 /** As it would arrive over a network: ordinary, mutable objects. */

@@ -4,7 +4,7 @@ import type { Interest } from '../../src/interest.ts';
 import type { FieldRules } from './fields.ts';
 import { compileMask, type Pattern } from './mask.ts';
 import type { Options } from './options.ts';
-import { parsePath } from './path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
 import { ALWAYS_QUIET, QUIET } from './quiet.ts';
 
 /** A longer annotation is ignored: it comes from the cluster, and each of its paths costs time on every change. */
@@ -68,15 +68,16 @@ function kindPaths(options: Options): readonly (readonly [kind: string, paths: P
 
 /** What `only` names is not quiet, whatever the switches say. */
 function withQuiet(options: Options, { ignore, only }: Paths): Paths {
-  const patterns = only.map(parsePath);
-  const isNamed = (path: string) => patterns.some((pattern) => parsePath(path).every((step, n) => pattern[n] === step));
+  const patterns = only.map(parseFieldPath);
+  const isNamed = (path: string) =>
+    patterns.some((pattern) => parseFieldPath(path).every((step, n) => pattern[n] === step));
   const switches = Object.keys(QUIET) as (keyof typeof QUIET)[];
   const quiet = switches.flatMap((name): readonly string[] => (options[name] ? [] : QUIET[name]));
   return { ignore: [...quiet.filter((path) => !isNamed(path)), ...ignore], only };
 }
 
 function maskOf({ ignore, only }: Paths): FieldRules['mask'] {
-  const patterns = (paths: readonly string[]): readonly Pattern[] => paths.map(parsePath);
+  const patterns = (paths: readonly string[]): readonly Pattern[] => paths.map(parseFieldPath);
   return compileMask(patterns([...ALWAYS_QUIET, ...ignore]), patterns(only));
 }
 
@@ -94,7 +95,7 @@ function optOutValue({ before, after }: Change, annotation: string): string {
 
 function isPath(text: string): boolean {
   try {
-    return parsePath(text).length > 0;
+    return parseFieldPath(text).length > 0;
   } catch {
     return false;
   }

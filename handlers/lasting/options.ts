@@ -1,7 +1,7 @@
 /** Which tests describe a state, and how long it has to last. */
 import { z } from 'zod';
 import { duration } from '../../src/config/duration.ts';
-import { parsePath } from '../diff/path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
 import { options as matchOptions, requireOneOf, tests } from '../match/options.ts';
 
 /** Without the tests of what happened, of who did it, and of Kubernetes Events: these are true at one moment only. */
@@ -46,5 +46,5 @@ export type Options = z.output<typeof options>;
 /** The field roots that the tests read: `status`. */
 export function rootsOf({ field = {}, when = '' }: Pick<Options, 'field' | 'when'>): readonly string[] {
   const inConditions = [...when.matchAll(/\bchange\.(?:after|object)\.(\w+)/g)].flatMap(([, root = '']) => root);
-  return [...new Set([...Object.keys(field).flatMap((path) => parsePath(path).slice(0, 1)), ...inConditions])];
+  return [...new Set([...Object.keys(field).flatMap((path) => parseFieldPath(path).slice(0, 1)), ...inConditions])];
 }

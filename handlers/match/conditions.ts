@@ -10,7 +10,7 @@ import { writersOf } from '../../src/remarks.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { compileMask } from '../diff/mask.ts';
-import { parsePath } from '../diff/path.ts';
+import { parseFieldPath } from '../../src/field-path.ts';
 import { allOf, type Condition, type Outcome } from './all-of.ts';
 import { eventFact, type EventFact } from './event.ts';
 import type { Tests } from './options.ts';
@@ -169,7 +169,7 @@ function changedCondition(paths: readonly string[]): Condition {
 
 /** Everything that the paths name counts: nothing there is quiet. */
 function rulesFor(paths: readonly string[]): FieldRules {
-  return { mask: compileMask([], paths.map(parsePath)), nulls: false, emptyMetadata: true };
+  return { mask: compileMask([], paths.map(parseFieldPath)), nulls: false, emptyMetadata: true };
 }
 
 function metadataValue(change: Change, table: 'labels' | 'annotations', key: string): string | undefined {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
-import { parseFieldPath } from '../source/field-path.ts';
+import { parseFieldPathByName } from '../field-path.ts';
 import { chain, chainFields } from './chain-schema.ts';
 import { age, durationFrom, durationMs } from './duration.ts';
 import { pattern, size } from './fields.ts';
@@ -175,7 +175,7 @@ const tracing = z
 /** The path of a secret field: checked here, so that a mistake is not found only when the first change is redacted. */
 const redactedPath = z.string().superRefine((path, context) => {
   try {
-    parseFieldPath(path);
+    parseFieldPathByName(path);
   } catch (thrown) {
     context.addIssue({ code: 'custom', message: toError(thrown).message });
   }

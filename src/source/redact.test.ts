@@ -157,8 +157,17 @@ describe('createRedactor()', () => {
     assert.ok(!hides('certificates.networking.internal.knative.dev'));
   });
 
+  test('finds an item of a list by its name, written in either way', () => {
+    const object = { spec: { args: [{ name: 'a', value: CANARY }] } };
+    for (const path of ['spec.args[a].value', 'spec.args[name="a"].value'])
+      assert.ok(!redact(object, POD, { paths: [{ kind: '*', path }] }).text.includes(CANARY), path);
+  });
+
   test('refuses an invalid path', () => {
-    for (const path of ['', 'a..b', 'a[', 'a["b]', "data['licence']", '{.data.licence}', '$.data.licence']) {
+    const jsonPaths = ["data['licence']", '{.data.licence}', '$.data.licence'];
+    // Read as the steps `example`, `com/token` and `5432/TCP`, these would hide nothing.
+    const misread = ['metadata.annotations.example.com/token', 'spec.ports[port=5432,protocol="TCP"].name'];
+    for (const path of ['', 'a..b', 'a[', 'a["b]', ...jsonPaths, ...misread]) {
       assert.throws(() => redactor({ paths: [{ kind: '*', path }] }), /Cannot read field path/);
     }
   });

@@ -8,7 +8,7 @@ import type { RedactConfig } from '../config/config.ts';
 import { QUOTE } from './bytes.ts';
 import { Digester } from './digest.ts';
 import { parseName } from './discovery.ts';
-import { parseFieldPath } from './field-path.ts';
+import { parseFieldPathByName } from '../field-path.ts';
 import { nameMatcher } from './name-matcher.ts';
 import {
   findEnvValues,
@@ -51,7 +51,10 @@ const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
 export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
   const keyFingerprint = shortHash(key);
   const isSecretName = nameMatcher(rules.envNames);
-  const paths = rules.paths.map(({ kind, path }) => ({ ...parseName(kind, undefined), path: parseFieldPath(path) }));
+  const paths = rules.paths.map(({ kind, path }) => ({
+    ...parseName(kind, undefined),
+    path: parseFieldPathByName(path),
+  }));
   const mask = (text: Uint8Array) =>
     `redacted:hmac-${createHmac('sha256', key).update(text).digest('hex').slice(0, MASK_DIGITS)}`;
   return {

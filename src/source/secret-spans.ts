@@ -3,7 +3,7 @@
  * because nearly every object has nothing to hide.
  */
 import { BACKSLASH, COLON, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './bytes.ts';
-import type { FieldPath } from './field-path.ts';
+import type { FieldPath } from '../field-path.ts';
 import { isToken, skipSpace, skipValue, textOf, walkArray, walkObject } from './scan.ts';
 
 /** Called with each span; with `inString` it is a part of a string, else a whole JSON value. */
