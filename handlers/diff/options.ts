@@ -46,7 +46,7 @@ export const options = z.strictObject({
     .record(z.string(), z.strictObject({ ignore, only: z.array(fieldPath).optional().describe(`${ONLY}.`) }))
     .default({})
     .describe(
-      'The same for one kind, written `Deployment` or `Deployment.apps`, in upper or lower case: its `ignore` adds to the general one, its `only` replaces the general one.',
+      'The same for one kind, by kind, plural or short name, in upper or lower case, with `.group` if needed: its `ignore` adds to the general one, its `only` replaces the general one.',
     )
     .meta({ example: { Deployment: { ignore: ['spec.replicas'] } } }),
   optOutAnnotation: z

@@ -104,6 +104,13 @@ describe('diff ignore and only', () => {
     );
   });
 
+  test('per kind, by any of its names', () => {
+    for (const kind of ['Deployment', 'deployments', 'DEPLOY', 'deploy.apps', 'deployments.apps']) {
+      assert.equal(haltOn(...scaled, { kinds: { [kind]: { ignore: ['spec.replicas'] } } }), 'no difference', kind);
+    }
+    assert.equal(linesOn(...scaled, { kinds: { 'deploy.extensions': { ignore: ['spec.replicas'] } } }).length, 1);
+  });
+
   test('per kind (case-insensitive, group optional): ignore adds to the general one, only replaces it', () => {
     assert.equal(haltOn(...scaled, { kinds: { deployment: { ignore: ['spec.replicas'] } } }), 'no difference');
     assert.equal(haltOn(...scaled, { kinds: { 'Deployment.apps': { only: ['metadata'] } } }), 'no difference');

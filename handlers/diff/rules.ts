@@ -1,6 +1,7 @@
 /** Turns the options into what counts as a difference: in general, for a kind, for an object. */
-import type { Change, Gvk } from '../../src/change.ts';
+import type { Change } from '../../src/change.ts';
 import type { Interest } from '../../src/interest.ts';
+import { namesOf } from '../../src/kind-names.ts';
 import type { FieldRules } from './fields.ts';
 import { compileMask, type Pattern } from './mask.ts';
 import type { Options } from './options.ts';
@@ -29,7 +30,7 @@ export function createRuleBook(options: Options): RuleBook {
   const byKind = new Map(kindPaths(options).map(([kind, paths]) => [kind, { paths, rules: rules(paths) }]));
   return {
     rulesFor(change) {
-      const known = namesOf(change.gvk).flatMap((name) => byKind.get(name) ?? [])[0];
+      const known = byKind.size === 0 ? undefined : kindNames(change).flatMap((name) => byKind.get(name) ?? [])[0];
       const optOut = optOutValue(change, options.optOutAnnotation);
       if (optOut === '') return known?.rules ?? generalRules;
       if (optOut.trim() === 'true') return undefined;
@@ -50,9 +51,10 @@ export function interestOf(options: Options): Interest {
   return { except: common.filter(isRoot).toSorted() };
 }
 
-/** A kind may be given by name, or by name and group; the longer form wins. */
-function namesOf({ kind, group }: Gvk): readonly string[] {
-  return [`${kind}.${group}`.toLowerCase(), kind.toLowerCase()];
+/** A kind may be given by any of its names, or by name and group; the longer form wins. */
+function kindNames({ gvk, gvr }: Change): readonly string[] {
+  const names = [...namesOf(gvk.kind), gvr.resource];
+  return [...names.map((name) => `${name}.${gvk.group}`.toLowerCase()), ...names];
 }
 
 function generalPaths(options: Options): Paths {
