@@ -98,13 +98,19 @@ export function withLeaseFlag(command: Command): Command {
   );
 }
 
+const LOG_LEVEL = "level of the service's own log, on stderr; default: info";
+
+/** kwatchman takes its levels in upper case too. */
+function anyCase(option: Option): Option {
+  const { parseArg } = option;
+  return parseArg === undefined
+    ? option
+    : option.argParser((value, previous) => parseArg(value.toLowerCase(), previous));
+}
+
 export function withLogFlags(command: Command): Command {
   return command
-    .addOption(
-      new Option('-z, --log-level <level>', "level of the service's own log, on stderr; default: info").choices(
-        LOG_LEVELS,
-      ),
-    )
+    .addOption(anyCase(new Option('-z, --log-level <level>', LOG_LEVEL).choices(LOG_LEVELS)))
     .addOption(
       new Option('--log-format <format>', 'format of that log; default: text on a terminal, else json').choices(
         LOG_FORMATS,

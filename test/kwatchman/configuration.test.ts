@@ -83,7 +83,7 @@ describe('kwatchman: configuration and command line', () => {
           `--kubeconfig=${kubeconfig}`,
           '--namespace=default',
           '--label-selector=app=web',
-          '--log-level=info',
+          '--log-level=INFO',
         ],
       },
       {
