@@ -143,6 +143,17 @@ describe('openStateFolder()', () => {
     await open(t, path);
   });
 
+  test('refuses a parent in which no folder can be created, such as a link to a volume that is not mounted', async (t) => {
+    const parent = await temporaryFolder(t);
+    await symlink(join(parent, 'unmounted'), join(parent, 'link'));
+    for (const path of ['link/state', 'link/deeper/state']) {
+      await assert.rejects(open(t, join(parent, path)), {
+        code: 'CONFIG',
+        message: /no folder can be created in \S+link; if that is a link, create or mount what it leads to$/,
+      });
+    }
+  });
+
   test('refuses a symbolic link in place of the folder or of a file in it', async (t) => {
     const parent = await temporaryFolder(t);
     const target = join(parent, 'target');

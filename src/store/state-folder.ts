@@ -3,7 +3,7 @@
  * second process out. Private: folder 0700, files 0600.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, existsSync } from 'node:fs';
+import { constants, existsSync, lstatSync } from 'node:fs';
 import { chmod, glob, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -76,8 +76,12 @@ async function createFolder(path: string): Promise<void> {
     await mkdir(path, { mode: 0o700 });
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return;
-    if (codeOf(thrown) !== 'ENOENT' || existsSync(dirname(path))) throw thrown;
-    await createFolder(dirname(path));
+    if (codeOf(thrown) !== 'ENOENT') throw thrown;
+    const parent = dirname(path);
+    // Not existsSync, which looks behind a link: we would create a parent that is there, for ever.
+    if (lstatSync(parent, { throwIfNoEntry: false }) !== undefined)
+      refuse(path, `no folder can be created in ${parent}; if that is a link, create or mount what it leads to`);
+    await createFolder(parent);
     await createFolder(path);
   }
 }
