@@ -3,6 +3,8 @@ import { findPackageJSON } from 'node:module';
 import { codeOf, toError } from '../errors.ts';
 import { locationOf } from './error-location.ts';
 
+/** An absolute or relative path, not the name of a package. */
+const IMPORTED_FILE = /^Cannot find module '[./]/;
 const RENAME = 'rename the file to .mts (or .mjs for JavaScript)';
 
 /** One or two sentences for the author of the file at `path`: what `import(path)` threw, and the remedy if known. */
@@ -17,7 +19,7 @@ export function remedyOf(thrown: unknown, path: string): string {
       return 'TypeScript inside node_modules is not run: move the file out of it, or compile it to JavaScript';
     case 'ERR_MODULE_NOT_FOUND':
     case 'MODULE_NOT_FOUND':
-      return `${message}: install the imported package next to it, or correct the path`;
+      return `${message}: ${IMPORTED_FILE.test(message) ? 'correct the path, which ends with the extension of the file' : 'install the imported package next to it'}`;
     default:
   }
   if (/import statement outside a module|Unexpected token 'export'/.test(message)) {

@@ -173,6 +173,8 @@ describe('loadHandler()', () => {
   test('names a package that cannot be imported, and keeps what the file threw as the cause', async () => {
     const name = await write('needs.ts', `import x from 'no-such-package';\nexport default x;\n`);
     assert.match(await problemOf(name), /no-such-package.*install the imported package/);
+    const bare = await write('bare.ts', `import x from './needs';\nexport default x;\n`);
+    assert.match(await problemOf(bare), /needs' imported from .*: correct the path, which ends with the extension/);
     const throwing = await write('throws.ts', `throw new Error('boom');\n`);
     await assert.rejects(loadHandler(throwing, folder), (thrown: Error) => /boom/.test(String(thrown.cause)));
   });

@@ -291,7 +291,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
       const file = await write(`users:\n- name: me\n  user: {${user}}\n`);
       assert.match(
         await problemOf({ kubeconfig: file, env: {} }),
-        /: expected string, received number +→ at users\[0\]\.user\.(token|password)$/,
+        /: users\[0\]\.user\.(token|password): Invalid input: expected string, received number$/,
       );
     }
   });
@@ -437,7 +437,10 @@ describe('credentials from a plug-in', () => {
       /needs a terminal/,
     );
     const old = await plugin({ apiVersion: 'client.authentication.k8s.io/v1alpha1' });
-    assert.match(await problemOf({ kubeconfig: old, env: {} }), /client\.authentication\.k8s\.io\/v1/);
+    assert.match(
+      await problemOf({ kubeconfig: old, env: {} }),
+      /: apiVersion: must be \S+\/v1 or v1beta1: current value is "\S+\/v1alpha1"; have your provider's tool write /,
+    );
   });
 
   test('never show the output of the plug-in', async () => {

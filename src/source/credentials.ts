@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import type { DirectAccess } from '../config/config.ts';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, toError } from '../errors.ts';
 import { FreshFile } from '../fresh-file.ts';
 import { proxyFromEnv } from '../proxy.ts';
 import type { Access } from './access.ts';
@@ -83,9 +83,12 @@ async function readCa({ ca, clusterName }: Access): Promise<string> {
   try {
     return (await ca?.read()) ?? '';
   } catch (cause) {
-    throw new ConfigError([`Cannot read the certificate authority of cluster "${clusterName}": ${String(cause)}`], {
-      cause,
-    });
+    throw new ConfigError(
+      [`Cannot read the certificate authority of cluster "${clusterName}": ${toError(cause).message}`],
+      {
+        cause,
+      },
+    );
   }
 }
 

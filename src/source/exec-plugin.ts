@@ -8,7 +8,10 @@ import type { ClientCertificate, Identity } from './identity.ts';
 
 /** The `exec` entry of a kubeconfig user. */
 export const execEntry = z.object({
-  apiVersion: z.enum(['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1']),
+  apiVersion: z.enum(['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'], {
+    error: ({ input }) =>
+      `must be client.authentication.k8s.io/v1 or v1beta1: current value is ${JSON.stringify(input)}; have your provider's tool write the kubeconfig again`,
+  }),
   command: z.string().min(1),
   args: z.array(z.string()).nullish(),
   env: z.array(z.object({ name: z.string(), value: z.string() })).nullish(),

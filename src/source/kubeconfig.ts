@@ -152,9 +152,13 @@ function reasonOf(thrown: unknown): string {
     return `${thrown.message.replace(/ at line \d.*$|: .*$/s, '')} in line ${thrown.linePos?.[0].line ?? 1}`;
   // The only other error of the parser: a token or a password that begins with "*".
   if (thrown instanceof ReferenceError) return 'a value that begins with * needs quotes around it';
-  return thrown instanceof z.ZodError
-    ? z.prettifyError(thrown).replaceAll(/\s*✖ /g, ' ').replaceAll('\n', ' ').trim()
-    : toError(thrown).message;
+  return thrown instanceof z.ZodError ? issuesOf(thrown) : toError(thrown).message;
+}
+
+function issuesOf({ issues }: z.ZodError): string {
+  return issues
+    .map(({ path, message }) => (path.length === 0 ? message : `${z.core.toDotPath(path)}: ${message}`))
+    .join('; ');
 }
 
 /** The first file to define something wins, as in kubectl. */
@@ -208,8 +212,7 @@ function materialOf(data: string | undefined, file: string | undefined, what: st
 function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): Identity {
   const parsed = execEntry.safeParse(user.exec);
   if (!parsed.success) {
-    const reason = z.prettifyError(parsed.error).replaceAll('\n', ' ');
-    throw new ConfigError([`The exec plug-in of user "${user.name}" ${where}: ${reason}`]);
+    throw new ConfigError([`The exec plug-in of user "${user.name}" ${where}: ${issuesOf(parsed.error)}`]);
   }
   if (parsed.data.interactiveMode === 'Always')
     throw new ConfigError([
