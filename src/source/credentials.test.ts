@@ -375,6 +375,23 @@ describe('credentials from a plug-in', () => {
     assert.deepEqual(headers[1], headers[0]);
   });
 
+  test('may depend on what the kubeconfig says of the cluster: its CA as data even from a file, and the config for plug-ins', async () => {
+    const extensions = [
+      { name: 'minikube', extension: 1 },
+      { name: 'client.authentication.k8s.io/exec', extension: { audience: 'shoot' } },
+    ];
+    const script = `
+      const { cluster } = JSON.parse(process.env.KUBERNETES_EXEC_INFO).spec;
+      const token = [atob(cluster['certificate-authority-data']), cluster.config.audience].join(' ');
+      console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion: 'client.authentication.k8s.io/v1', status: { token } }));
+    `;
+    const apiVersion = 'client.authentication.k8s.io/v1';
+    const exec = { apiVersion, command: process.execPath, args: ['-e', script], provideClusterInfo: true };
+    const file = await kubeconfig({ exec }, { 'certificate-authority': await write('the CA'), extensions });
+    const credentials = await loadCredentials({ kubeconfig: file, env: process.env });
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer the CA shoot' });
+  });
+
   test('name the plug-in and its error output when it fails, and the install hint when it is missing', async () => {
     const failing = await plugin({ args: ['-e', 'console.error("please log in"); process.exit(3)'] });
     const loaded = await loadCredentials({ kubeconfig: failing, env: process.env });

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { readWhole } from '../read-whole.ts';
-import type { ClientCertificate, Identity } from './identity.ts';
+import type { ClientCertificate, Identity, Material } from './identity.ts';
 
 /** The `exec` entry of a kubeconfig user. */
 export const execEntry = z.object({
@@ -46,8 +46,10 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 
 export interface ExecOptions {
   readonly entry: ExecEntry;
-  /** Given to a plug-in with `provideClusterInfo`: server, CA and the like, in the API's spelling. */
+  /** Given to a plug-in with `provideClusterInfo`: server and the like, in the API's spelling. */
   readonly cluster: Readonly<Record<string, unknown>>;
+  /** Given with it, as data even if it is a file. */
+  readonly ca?: Material | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly now?: () => number;
 }
@@ -113,11 +115,18 @@ function staleAt({ expirationTimestamp }: ExecStatus, now: number): number {
   return Number.isNaN(expires) ? Infinity : expires - Math.min(REFRESH_EARLY_MS, (expires - now) / 2);
 }
 
-async function runPlugin({ entry, cluster, env }: ExecOptions, closing: AbortSignal): Promise<ExecStatus> {
+async function clusterInfo({ cluster, ca }: ExecOptions): Promise<object> {
+  if (ca === undefined) return cluster;
+  return { ...cluster, 'certificate-authority-data': Buffer.from(await ca.read()).toString('base64') };
+}
+
+async function runPlugin(options: ExecOptions, closing: AbortSignal): Promise<ExecStatus> {
+  const { entry, env } = options;
+  const cluster = entry.provideClusterInfo === true ? { cluster: await clusterInfo(options) } : {};
   const info = {
     apiVersion: entry.apiVersion,
     kind: 'ExecCredential',
-    spec: { interactive: false, ...(entry.provideClusterInfo === true ? { cluster } : {}) },
+    spec: { interactive: false, ...cluster },
   };
   const pluginEnv = Object.fromEntries((entry.env ?? []).map(({ name, value }) => [name, value]));
   const child = spawn(entry.command, entry.args ?? [], {

@@ -45,9 +45,19 @@ const extraUserFields = z.looseObject({
 });
 type NamedUser = User & { readonly more: z.output<typeof extraUserFields> };
 
+/** What a cluster says to credential plug-ins: the extension of that name. The other extensions are for other programs. */
+const EXEC_EXTENSION = 'client.authentication.k8s.io/exec';
+const extraClusterFields = z.looseObject({
+  extensions: z
+    .array(z.looseObject({ name: z.string(), extension: z.unknown() }))
+    .optional()
+    .catch(undefined),
+});
+type NamedCluster = Cluster & { readonly execConfig: unknown };
+
 /** The parts of the file that we read; the rest is for other programs. */
 const kubeconfigFile = z.object({
-  clusters: z.array(z.looseObject({ cluster: z.preprocess(withoutEmptyFields, z.looseObject({})) })).nullish(),
+  clusters: z.array(z.looseObject({ cluster: z.preprocess(withoutEmptyFields, extraClusterFields) })).nullish(),
   contexts: z.array(z.unknown()).nullish(),
   users: z
     .array(z.looseObject({ name: z.string(), user: z.preprocess(withoutEmptyFields, extraUserFields) }))
@@ -62,7 +72,7 @@ const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$
 interface Kubeconfig {
   readonly files: readonly string[];
   readonly currentContext: string | undefined;
-  readonly clusters: readonly Cluster[];
+  readonly clusters: readonly NamedCluster[];
   readonly contexts: readonly Context[];
   readonly users: readonly NamedUser[];
 }
@@ -129,7 +139,11 @@ async function readKubeconfig(file: string): Promise<Kubeconfig> {
     return {
       files: [file],
       currentContext: raw['current-context'] || undefined,
-      clusters: newClusters(raw.clusters, lenient).map((cluster) => withPaths(cluster, { caFile: at(cluster.caFile) })),
+      clusters: newClusters(raw.clusters, lenient).map((cluster) => {
+        const own = raw.clusters?.find(({ name }) => name === cluster.name)?.cluster.extensions;
+        const execConfig = own?.find(({ name }) => name === EXEC_EXTENSION)?.extension;
+        return { ...withPaths(cluster, { caFile: at(cluster.caFile) }), execConfig };
+      }),
       contexts: newContexts(raw.contexts, lenient),
       users: newUsers(raw.users, lenient).map((user) => {
         const more = raw.users?.find(({ name }) => name === user.name)?.user ?? {};
@@ -189,7 +203,12 @@ function chooseContext({ files, contexts, currentContext }: Kubeconfig, requeste
 }
 
 /** Precedence as in client-go: a token file over a token over a plug-in; a certificate is used along with any of them. */
-function identitiesOf(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): readonly Identity[] {
+function identitiesOf(
+  user: NamedUser,
+  cluster: NamedCluster,
+  env: NodeJS.ProcessEnv,
+  where: string,
+): readonly Identity[] {
   const cert = materialOf(user.certData, user.certFile, `The client-certificate-data of user "${user.name}" ${where}`);
   const key = materialOf(user.keyData, user.keyFile, `The client-key-data of user "${user.name}" ${where}`);
   if ((cert === undefined) !== (key === undefined))
@@ -209,7 +228,7 @@ function materialOf(data: string | undefined, file: string | undefined, what: st
   return material(data, file);
 }
 
-function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv, where: string): Identity {
+function execIdentity(user: NamedUser, cluster: NamedCluster, env: NodeJS.ProcessEnv, where: string): Identity {
   const parsed = execEntry.safeParse(user.exec);
   if (!parsed.success) {
     throw new ConfigError([`The exec plug-in of user "${user.name}" ${where}: ${issuesOf(parsed.error)}`]);
@@ -228,10 +247,10 @@ function execIdentity(user: NamedUser, cluster: Cluster, env: NodeJS.ProcessEnv,
     server: cluster.server,
     'tls-server-name': cluster.tlsServerName,
     'insecure-skip-tls-verify': cluster.skipTLSVerify,
-    'certificate-authority-data': cluster.caData,
     'proxy-url': cluster.proxyUrl,
+    config: cluster.execConfig,
   };
-  return new ExecIdentity({ entry: parsed.data, cluster: info, env });
+  return new ExecIdentity({ entry: parsed.data, cluster: info, ca: material(cluster.caData, cluster.caFile), env });
 }
 
 /** `as`, `as-uid`, `as-groups` and `as-user-extra`: never dropped, since we would act with more rights without them. */
