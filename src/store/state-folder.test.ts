@@ -149,7 +149,7 @@ describe('openStateFolder()', () => {
     for (const path of ['link/state', 'link/deeper/state']) {
       await assert.rejects(open(t, join(parent, path)), {
         code: 'CONFIG',
-        message: /no folder can be created in \S+link; if that is a link, create or mount what it leads to$/,
+        message: /state: no folder can be created in \S+link; if that is a link, create or mount what it leads to$/,
       });
     }
   });

@@ -71,7 +71,7 @@ export async function storeFileIn(path: string, env: NodeJS.ProcessEnv): Promise
 }
 
 /** With its parents. Not by `recursive`: if a parent cannot contain folders, like /proc, Node tries forever. */
-async function createFolder(path: string): Promise<void> {
+async function createFolder(path: string, wanted = path): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 });
   } catch (thrown) {
@@ -80,9 +80,9 @@ async function createFolder(path: string): Promise<void> {
     const parent = dirname(path);
     // Not existsSync, which looks behind a link: we would create a parent that is there, for ever.
     if (lstatSync(parent, { throwIfNoEntry: false }) !== undefined)
-      refuse(path, `no folder can be created in ${parent}; if that is a link, create or mount what it leads to`);
-    await createFolder(parent);
-    await createFolder(path);
+      refuse(wanted, `no folder can be created in ${parent}; if that is a link, create or mount what it leads to`);
+    await createFolder(parent, wanted);
+    await createFolder(path, wanted);
   }
 }
 
