@@ -4,8 +4,8 @@ import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/flags.ts';
 import { toJson, type Json } from '../../src/json.ts';
 import { printable, printableLines } from '../../src/log.ts';
-import { writersOf, remarksOf } from '../../src/remarks.ts';
-import { detailLines } from '../../src/template/details.ts';
+import { writersOf } from '../../src/remarks.ts';
+import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';
 import { cut } from '../diff/text.ts';
@@ -34,7 +34,7 @@ export function changeEntry(change: Change): Entry {
   const by = writersOf(change);
   // An Event's name says nothing, and a higher count says little.
   const headline = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
-  const parts = [headline, by.length === 0 ? '' : `by ${by.join(', ')}`, ...remarksOf(change)];
+  const parts = [headline, ...aboutOf(change)];
   return {
     level: 'info',
     message: 'Change',
@@ -58,7 +58,7 @@ function alertEntry(change: Change, alert: AlertNote): Entry {
     message: 'Alert',
     change,
     details: { flags: flagNames(change.flags), alert },
-    line: [alert.headline, ...remarksOf(change)].join(' · '),
+    line: [alert.headline, ...aboutOf(change)].join(' · '),
     block: () => detailLines(change).join('\n'),
   };
 }
