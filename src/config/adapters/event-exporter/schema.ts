@@ -69,6 +69,8 @@ export const SINKS = {
     headers: texts.optional(),
     layout: layout.optional(),
     tls: tls.optional(),
+    // In their own example, copied ever since; it means something only to kinesis.
+    streamName: text.optional(),
   }),
   file: z.strictObject({
     path: text,

@@ -10,11 +10,12 @@ export type Table = Readonly<Record<string, unknown>>;
 const CONNECTION_HEADERS = /^(host|content-length|connection|transfer-encoding|trailer|te|upgrade|expect|keep-alive)$/i;
 
 export function webhook(
-  { endpoint, headers = {}, layout, tls }: SinkOptions<'webhook'>,
+  { endpoint, headers = {}, layout, tls, streamName }: SinkOptions<'webhook'>,
   at: Path,
   context: TemplateContext,
 ): Table {
   const { environment, report } = context;
+  if (streamName !== undefined) report.warning([...at, 'streamName'], 'has no effect, as before');
   return report.from(
     at,
     {
