@@ -143,13 +143,13 @@ describe('openStateFolder()', () => {
     await open(t, path);
   });
 
-  test('refuses a parent in which no folder can be created, such as a link to a volume that is not mounted', async (t) => {
+  test('refuses a parent that is a link to a volume that is not mounted', async (t) => {
     const parent = await temporaryFolder(t);
     await symlink(join(parent, 'unmounted'), join(parent, 'link'));
     for (const path of ['link/state', 'link/deeper/state']) {
       await assert.rejects(open(t, join(parent, path)), {
         code: 'CONFIG',
-        message: /state: no folder can be created in \S+link; if that is a link, create or mount what it leads to$/,
+        message: /state: \S+link is a link to a folder that does not exist; create or mount that$/,
       });
     }
   });

@@ -76,11 +76,11 @@ async function createFolder(path: string, wanted = path): Promise<void> {
     await mkdir(path, { mode: 0o700 });
   } catch (thrown) {
     if (codeOf(thrown) === 'EEXIST') return;
-    if (codeOf(thrown) !== 'ENOENT') throw thrown;
     const parent = dirname(path);
-    // Not existsSync, which looks behind a link: we would create a parent that is there, for ever.
+    if (codeOf(thrown) !== 'ENOENT' || existsSync(parent)) throw thrown;
+    // A link that leads nowhere is there, and would be created for ever.
     if (lstatSync(parent, { throwIfNoEntry: false }) !== undefined)
-      refuse(wanted, `no folder can be created in ${parent}; if that is a link, create or mount what it leads to`);
+      refuse(wanted, `${parent} is a link to a folder that does not exist; create or mount that`);
     await createFolder(parent, wanted);
     await createFolder(path, wanted);
   }
