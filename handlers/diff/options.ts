@@ -1,7 +1,7 @@
 /** The handler's options in config.toml. */
 import { z } from 'zod';
 import { toError } from '../../src/errors.ts';
-import { parseFieldPath } from '../../src/field-path.ts';
+import { parseFieldPath, type FieldPath } from '../../src/field-path.ts';
 
 /** The path of a field, as `ignore` and `match` take it. */
 export const fieldPath = z.string().superRefine((path, context) => {
@@ -12,11 +12,29 @@ export const fieldPath = z.string().superRefine((path, context) => {
 /** What is wrong with the path of a field, if anything. */
 export function pathProblem(path: string): string | undefined {
   try {
-    parseFieldPath(path);
-    return undefined;
+    return indexProblem(parseFieldPath(path));
   } catch (thrown) {
     return toError(thrown).message;
   }
+}
+
+/** Lists that always have a merge key, and an item to show as an example. Of others, an index may be the label. */
+const KEYED: ReadonlyMap<string, { readonly key: string; readonly item: string }> = new Map([
+  ['containers', { key: 'name', item: 'web' }],
+  ['initContainers', { key: 'name', item: 'migrate' }],
+  ['ephemeralContainers', { key: 'name', item: 'debug' }],
+  ['conditions', { key: 'type', item: 'Ready' }],
+]);
+
+/** An index from JSONPath would silently match nothing. */
+function indexProblem(steps: FieldPath): string | undefined {
+  for (const [n, list] of steps.entries()) {
+    const keyed = KEYED.get(list);
+    const index = steps[n + 1] ?? '';
+    if (keyed !== undefined && /^\d+$/.test(index))
+      return `${list}[${index}] matches nothing, since the items of ${list} go by their ${keyed.key}: write ${list}[${keyed.item}] for one, ${list}[*] for all`;
+  }
+  return undefined;
 }
 
 const shown = (what: string) =>

@@ -120,6 +120,17 @@ describe('diff ignore and only', () => {
     assert.equal(haltOn(...scaled, both), 'no difference');
   });
 
+  test('refuse an index into a list whose items go by a key', () => {
+    const problemOf = (path: string) => diff.options.safeParse({ ignore: [path] }).error?.issues[0]?.message;
+    assert.equal(
+      problemOf('spec.template.spec.containers[0].image'),
+      'containers[0] matches nothing, since the items of containers go by their name: write containers[web] for one, containers[*] for all',
+    );
+    assert.match(problemOf('status.conditions.0') ?? '', /go by their type: write conditions\[Ready\]/);
+    for (const path of ['spec.args[0]', 'spec.containers[web].args[0]', 'spec.containers[*].image'])
+      assert.equal(problemOf(path), undefined);
+  });
+
   test('refuse an invalid path, naming the character', () => {
     const jsonPaths = ["metadata.annotations['a']", "spec.c[name='web'].image", '{.spec.replicas}', '$.spec.replicas'];
     for (const path of ['', '/spec/replicas', 'spec..a', 'spec[', 'a b', 'spec.', ...jsonPaths]) {

@@ -314,6 +314,10 @@ describe('match', () => {
     assert.match(problemsOf(match, { labels: { tier: ['ok', 'a(?=b)'] } }).join(), /^labels\.tier\.1: .*RE2/);
     assert.match(problemsOf(match, { changed: 'spec..replicas' }).join(), /^changed: Cannot read field path/);
     assert.match(problemsOf(match, { field: { 'a[': 'x' } }).join(), /Cannot read field path/);
+    assert.match(
+      problemsOf(match, { field: { 'spec.containers[0].image': 'x' } }).join(),
+      /write containers\[web\] for one/,
+    );
     assert.match(problemsOf(match, { action: 'Add' }).join(), /^action: /);
   });
 });
