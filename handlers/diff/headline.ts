@@ -13,9 +13,12 @@ const EXCERPT_WIDTH = 40;
 /** Where two longer words differ first, such as two files of JSON on one line, says little. */
 const MAX_WORD_CHARS = 500;
 const NAME_WIDTH = 80;
+/** The API server sets it with each deletionTimestamp, often to 0: "terminating" has said it. */
+const GRACE_PERIOD = 'metadata.deletionGracePeriodSeconds';
 
 /** `image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3`; the fields in the order of byImportance(). */
-export function headlineOf(fields: readonly FieldChange[]): string {
+export function headlineOf(all: readonly FieldChange[]): string {
+  const fields = all.some(isTerminating) ? all.filter(({ path }) => path !== GRACE_PERIOD) : all;
   const first = fields.slice(0, MAX_NAMED);
   const names = first.map(nameOf);
   // The same field of two containers: under their short name they would read as one thing said twice.

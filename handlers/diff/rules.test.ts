@@ -48,8 +48,10 @@ describe('diff by default', () => {
   });
 
   test('shows a new deletionTimestamp as "terminating", first in the headline', () => {
-    const after = named({ spec: { replicas: 0 } }, { deletionTimestamp: '2026-01-01T00:00:00Z' });
-    assert.equal(noteOn(named({ spec: { replicas: 1 } }), after).headline, 'terminating, replicas 1 -> 0');
+    const marks = { deletionTimestamp: '2026-01-01T00:00:00Z', deletionGracePeriodSeconds: 0 };
+    const note = noteOn(named({ spec: { replicas: 1 } }), named({ spec: { replicas: 0 } }, marks));
+    assert.equal(note.headline, 'terminating, replicas 1 -> 0');
+    assert.equal(note.fields.length, 3);
   });
 
   test('excludes what it ignores, by default or by a path without wildcards, from the fields it reads', () => {
