@@ -1,6 +1,6 @@
 /** kwatchman's acceptance list: what is reported of a change. */
 import assert from 'node:assert/strict';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { deployment } from '../e2e/cluster.ts';
 import { kwatchmanConfig } from '../e2e/main-job.ts';
@@ -80,6 +80,28 @@ describe('kwatchman: diff', () => {
     await running.app.idle();
     assert.equal(world.slack.requests.length, 1);
     assert.match(world.messages()[0]?.text ?? '', /nginx:1\.9\.1/);
+  });
+
+  test('12 (P) finalizers, owners and waiting for them are silent with the `ignore` of the page about kwatchman', async () => {
+    const page = await readFile(new URL('../../docs/coming-from-kwatchman.md', import.meta.url), 'utf8');
+    const [ignore = ''] = /ignore = \[[^\]]+\]/.exec(page) ?? [];
+    await using world = await World.start();
+    const config = chainOf(`name = "diff"\n${ignore}`, slackHandler(world.slack.url));
+    await using running = await world.run({ config });
+    const { metadata, ...rest } = deployment('web');
+    const owner = { apiVersion: 'v1', kind: 'ConfigMap', name: 'owner', uid: 'owner-1' };
+    world.server.create({ ...rest, metadata });
+    world.server.update({
+      ...rest,
+      metadata: { ...metadata, finalizers: ['example.com/wait'], ownerReferences: [owner] },
+    });
+    world.server.delete('Deployment', 'web', 'default');
+    const terminating = world.server.get('Deployment', 'web', 'default');
+    assert.ok(terminating?.metadata.deletionTimestamp);
+    world.server.update({ ...terminating, metadata: { ...terminating.metadata, finalizers: [] } });
+    await world.slack.waitFor(2);
+    await running.app.idle();
+    assert.deepEqual(world.titles(), ['ADD deployment\ndefault/web', 'DELETE deployment\ndefault/web']);
   });
 
   test('14 (P) equal manifests halt the chain: later handlers do not run', async () => {
