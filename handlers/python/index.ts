@@ -77,7 +77,7 @@ export default defineTransform({
     },
   ],
   deadlineMs: ({ timeout }) => durationMs(timeout),
-  create({ plugin, path, section, watcher, python, cwd, env, inheritEnv, timeout }, { id, clock, log }) {
+  create({ plugin, path, section, watcher, python, cwd, env, inheritEnv, timeout }, { clock, log }) {
     const spec: ProgramSpec = { command: [python, RUNNER], cwd, env: environmentOf(env, inheritEnv) };
     const level = log.isDebugEnabled() ? 'DEBUG' : 'INFO';
     const hello = JSON.stringify({ plugin, path, section, watcher, level });
@@ -89,8 +89,8 @@ export default defineTransform({
         const { error } = await program.request(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
         if (error === undefined) return;
         await program.stop();
-        const searched = [...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])].join(', ') || 'no folder: set path';
-        throw new ConfigError([`Handler ${id}: ${error}; looked in ${searched}`]);
+        const folders = new Set([...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])]);
+        throw new ConfigError([`${error}; looked in ${[...folders].join(', ') || 'no folder: set path'}`]);
       },
       async handle(change, context) {
         const answer = await program.request(change.id, requestOf(change, context), context.signal);
