@@ -111,19 +111,23 @@ async function adapt(file: string, text: string, options: AdapterOptions): Promi
   if (whole !== undefined) return whole;
   const found = configurationsIn(text);
   const [only] = found.length === 1 ? found : [];
-  const inner = only?.text === undefined ? undefined : adapted(only.text, '.yaml');
-  if (only !== undefined && inner !== undefined) return { ...inner, inside: only.path };
-  throw notConfiguration(file, found);
+  const inner = only && adapted(only.text, '.yaml');
+  if (only === undefined || inner === undefined) throw notConfiguration(file, found);
+  return { ...(only.line === undefined ? inner : allAtLine(inner, only.line)), inside: only.path };
 }
 
-/** @param found what cannot be read where it is */
-function notConfiguration(file: string, found: readonly { readonly path: Path }[]): ConfigError {
-  const places = found.map(({ path }) => pathText(path)).join(' and ');
-  const remedies = [
-    "write watchchain's own as TOML, in a file whose name ends in .toml",
-    `what is below ${places} is one: move that to a file of its own`,
-  ];
-  const remedy = remedies[found.length] ?? `it holds several, below ${places}: move one to a file of its own`;
+function allAtLine({ problems, warnings, ...adapted }: Adapted, line: number): Adapted {
+  const at = (problem: Problem): Problem => ({ ...problem, line });
+  return { ...adapted, problems: problems.map(at), warnings: warnings.map(at), locate: () => line };
+}
+
+/** @param several configurations in it, if that is what is wrong */
+function notConfiguration(file: string, several: readonly { readonly path: Path }[]): ConfigError {
+  const places = several.map(({ path }) => pathText(path)).join(' and ');
+  const remedy =
+    places === ''
+      ? "write watchchain's own as TOML, in a file whose name ends in .toml"
+      : `it holds several, below ${places}: move one to a file of its own`;
   return new ConfigError([
     `Cannot use ${file}: it is not a configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
   ]);

@@ -259,10 +259,19 @@ image: { tag: v1 }
     }
   });
 
-  test('6 a configuration in quotes, or several in one file, is refused, with its place', async () => {
-    const config = 'route: {}\nreceivers: []\n';
-    const [quoted = ''] = await problemsOf(JSON.stringify({ kind: 'ConfigMap', data: { 'config.yaml': config } }));
-    assert.ok(quoted.endsWith('; what is below data."config.yaml" is one: move that to a file of its own'), quoted);
+  test('6 a mistake in a configuration between quotes is at the line of its quotes', async () => {
+    const config = 'route: {}\nreceivers:\n  - name: out\n    stdoot: {}\n';
+    for (const text of [
+      JSON.stringify({ kind: 'ConfigMap', data: { 'config.yaml': config } }, undefined, 2),
+      `kind: ConfigMap\ndata: # quoted by kubectl\n\n  config.yaml: ${JSON.stringify(config)}\n`,
+      'kind: Role\n---\nreplicas: 1\nconfig: { route: {}, receivers: [{ name: out, stdoot: {} }] }\n',
+    ]) {
+      const [problem = ''] = await problemsOf(text);
+      assert.ok(problem.startsWith('config.yaml:4: receivers[0].stdoot: '), problem);
+    }
+  });
+
+  test('6 several configurations in one file are refused, with their places', async () => {
     const [several = ''] = await problemsOf('a:\n  route: {}\n---\nb:\n  route: {}\n');
     assert.ok(several.endsWith('; it holds several, below a and b: move one to a file of its own'), several);
   });

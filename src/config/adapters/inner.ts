@@ -1,5 +1,5 @@
 /** Finds a configuration inside a manifest, such as a ConfigMap, or inside a chart's values. */
-import { isMap, isScalar, type Document, type LineCounter } from 'yaml';
+import { isMap, isScalar, type Document, type LineCounter, type Scalar, type YAMLMap } from 'yaml';
 import type { Path } from '../problems.ts';
 import { parseTree, YamlSyntaxError } from './yaml.ts';
 
@@ -8,8 +8,10 @@ const DEEPEST = 3;
 
 export interface InnerConfiguration {
   readonly path: Path;
-  /** It alone, each of its lines where it is in the file; undefined where lines cannot be told apart, as between quotes. */
-  readonly text: string | undefined;
+  /** It alone, each of its lines where it is in the file, unless that is all on one {@link line}. */
+  readonly text: string;
+  /** Set where its lines cannot be told apart, as between quotes. From 1. */
+  readonly line: number | undefined;
 }
 
 /** In the order of the file, which may hold several documents; one with a syntax error is passed over. */
@@ -17,21 +19,24 @@ export function innerConfigurations(
   text: string,
   isConfiguration: (value: unknown) => boolean,
 ): readonly InnerConfiguration[] {
-  let line = 0;
+  let above = 0;
   return text.split(/^(?=---(?:\s|$))/m).flatMap((part) => {
-    const above = '\n'.repeat(line);
-    line += part.split('\n').length - 1;
+    const offset = above;
+    above += part.split('\n').length - 1;
     try {
       const { document, lines } = parseTree(part.replace(/^---/, '   '));
-      return [...configurationsBelow({ document, lines, text: part }, isConfiguration)].map((found) => ({
-        ...found,
-        text: found.text === undefined ? undefined : above + found.text,
-      }));
+      return [...configurationsBelow({ document, lines, text: part }, isConfiguration)].map((found) =>
+        movedDown(found, offset),
+      );
     } catch (thrown) {
       if (thrown instanceof YamlSyntaxError) return [];
       throw thrown;
     }
   });
+}
+
+function movedDown({ path, text, line }: InnerConfiguration, by: number): InnerConfiguration {
+  return line === undefined ? { path, text: '\n'.repeat(by) + text, line } : { path, text, line: line + by };
 }
 
 interface Tree {
@@ -50,17 +55,20 @@ function* configurationsBelow(
   for (const { key, value } of node.items) {
     const here = [...path, String(key)];
     const isCandidate = isMap(value) || (isScalar(value) && typeof value.value === 'string');
-    if (isCandidate && isConfiguration(value.toJS(tree.document))) yield { path: here, text: textOf(value, tree) };
+    const found: unknown = isCandidate ? value.toJS(tree.document) : undefined;
+    if (isCandidate && isConfiguration(found)) yield { path: here, ...textOf(value, found, tree) };
     else yield* configurationsBelow(tree, isConfiguration, value, here);
   }
 }
 
-function textOf(node: unknown, { lines, text }: Tree): string | undefined {
-  if (isScalar<string>(node) && node.type === 'BLOCK_LITERAL')
-    return '\n'.repeat(lines.linePos(node.range?.[0] ?? 0).line) + node.value;
-  if (!isMap(node) || node.flow === true) return undefined;
+function textOf(node: YAMLMap | Scalar, value: unknown, { lines, text }: Tree): Omit<InnerConfiguration, 'path'> {
   const [start = 0, end = 0] = node.range ?? [];
   const { line, col } = lines.linePos(start);
-  const indent = new RegExp(`^ {1,${col - 1}}`, 'gm');
-  return '\n'.repeat(line - 1) + text.slice(start - col + 1, end).replace(indent, '');
+  if (isScalar(node) && node.type === 'BLOCK_LITERAL')
+    return { text: '\n'.repeat(line) + String(value), line: undefined };
+  if (isMap(node) && node.flow !== true) {
+    const indent = new RegExp(`^ {1,${col - 1}}`, 'gm');
+    return { text: '\n'.repeat(line - 1) + text.slice(start - col + 1, end).replace(indent, ''), line: undefined };
+  }
+  return { text: typeof value === 'string' ? value : JSON.stringify(value), line };
 }
