@@ -66,7 +66,8 @@ export function numberField(
 
 /**
  * Message and causes in one line of bounded length, for the log and the store. Removes credentials from URLs, and reduces http(s)
- * URLs to their host, as the path may be a password. What `hide` removes is removed before the text is cut. A bug in a user's handler comes with its file and line.
+ * URLs to their host, as the path may be a password. What `hide` removes is removed before the text is cut. A bug in a user's
+ * handler comes with its file and line.
  */
 export function textOf(error: Error, hide = (text: string): string => text): string {
   const messages: string[] = [];

@@ -7,7 +7,8 @@ export const REPORTED_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors
 
 /** The columns of {@link DeliveryRow}, from the same tables. */
 export const DELIVERY_COLUMNS = `
-  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at, d.due_since,
+  d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
+  d.due_since,
   ${REPORTED_COLUMNS}`;
 
 /** Makes a delivery ready. It waited for one that was due since `?1`: if that was held on purpose, so was this one. */
