@@ -35,6 +35,11 @@ const MERGE_KEYS: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
 /** containers, env, volumes, imagePullSecrets, webhooks, listeners, ...: the merge key of most, and a good guess for a CRD's. */
 const BY_NAME = [['name']];
 
+/** The field that usually tells the items of a list apart. */
+export function mergeKeyOf(list: string): string {
+  return MERGE_KEYS.get(list)?.[0]?.[0] ?? 'name';
+}
+
 /** The API server's defaults for keys that may be absent. */
 const KEY_DEFAULTS: ReadonlyMap<string, string> = new Map([['protocol', 'TCP']]);
 

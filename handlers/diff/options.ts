@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { toError } from '../../src/errors.ts';
 import { parseFieldPath, type FieldPath } from '../../src/field-path.ts';
+import { mergeKeyOf } from './lists.ts';
 
 /** The path of a field, as `ignore` and `match` take it. */
 export const fieldPath = z.string().superRefine((path, context) => {
@@ -19,20 +20,20 @@ export function pathProblem(path: string): string | undefined {
 }
 
 /** Lists that always have a merge key, and an item to show as an example. Of others, an index may be the label. */
-const KEYED: ReadonlyMap<string, { readonly key: string; readonly item: string }> = new Map([
-  ['containers', { key: 'name', item: 'web' }],
-  ['initContainers', { key: 'name', item: 'migrate' }],
-  ['ephemeralContainers', { key: 'name', item: 'debug' }],
-  ['conditions', { key: 'type', item: 'Ready' }],
+const KEYED: ReadonlyMap<string, string> = new Map([
+  ['containers', 'web'],
+  ['initContainers', 'migrate'],
+  ['ephemeralContainers', 'debug'],
+  ['conditions', 'Ready'],
 ]);
 
 /** An index from JSONPath would silently match nothing. */
 function indexProblem(steps: FieldPath): string | undefined {
   for (const [n, list] of steps.entries()) {
-    const keyed = KEYED.get(list);
+    const example = KEYED.get(list);
     const index = steps[n + 1] ?? '';
-    if (keyed !== undefined && /^\d+$/.test(index))
-      return `${list}[${index}] matches nothing, since the items of ${list} go by their ${keyed.key}: write ${list}[${keyed.item}] for one, ${list}[*] for all`;
+    if (example !== undefined && /^\d+$/.test(index))
+      return `${list}[${index}] matches nothing, since the items of ${list} go by their ${mergeKeyOf(list)}: write ${list}[${example}] for one, ${list}[*] for all`;
   }
   return undefined;
 }
