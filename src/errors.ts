@@ -98,6 +98,15 @@ export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown });
 }
 
+export const IS_FOLDER = 'it is a folder; name the file in it';
+
+/** Why a file that somebody named cannot be read, by what reading it threw. */
+export function whyUnreadable(thrown: unknown): string {
+  const code = codeOf(thrown);
+  if (code === 'ENOENT') return 'there is no such file';
+  return code === 'EISDIR' ? IS_FOLDER : toError(thrown).message;
+}
+
 /** For an object, at most its message: its other fields may be secret, and its `toString` may throw. */
 function textOf(thrown: unknown): string {
   if (typeof thrown !== 'object' || thrown === null) return String(thrown);

@@ -5,7 +5,7 @@ import type { ChainRunner } from '../chain/runner.ts';
 import { createChainTree } from '../chain/tree.ts';
 import { systemClock } from '../clock.ts';
 import { createReceivers } from '../delivery/receivers.ts';
-import { codeOf, ConfigError, toError } from '../errors.ts';
+import { ConfigError, whyUnreadable } from '../errors.ts';
 import { printable } from '../log.ts';
 import { recordedEvidence } from '../enrich/evidence.ts';
 import { createMetrics } from '../metrics.ts';
@@ -94,14 +94,8 @@ async function readStdin({ stdin, signal }: CommandIo): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a folder; name the file in it',
-};
-
 async function read(file: string): Promise<Buffer> {
   return readFile(file).catch((cause: unknown) => {
-    const reason = REASONS[codeOf(cause) ?? ''] ?? toError(cause).message;
-    throw new ConfigError([`Cannot read the watch events in ${file}: ${reason}`], { cause });
+    throw new ConfigError([`Cannot read the watch events in ${file}: ${whyUnreadable(cause)}`], { cause });
   });
 }

@@ -83,12 +83,8 @@ async function readCa({ ca, clusterName }: Access): Promise<string> {
   try {
     return (await ca?.read()) ?? '';
   } catch (cause) {
-    throw new ConfigError(
-      [`Cannot read the certificate authority of cluster "${clusterName}": ${toError(cause).message}`],
-      {
-        cause,
-      },
-    );
+    const why = toError(cause).message;
+    throw new ConfigError([`Cannot read the certificate authority of cluster "${clusterName}": ${why}`], { cause });
   }
 }
 
