@@ -1,7 +1,7 @@
 /** Reads a file, in TOML or another tool's format, into tables, with the position of each in the file. */
 import { readFile, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { codeOf, ConfigError, toError } from '../errors.ts';
+import { codeOf, ConfigError, IS_FOLDER, whyUnreadable } from '../errors.ts';
 import { NO_FILE, type Adapted, type AdapterOptions } from './adapters/adapter.ts';
 import { locateKeys, type Locate } from './locate.ts';
 import { parseToml, TomlSyntaxError } from './parse-toml.ts';
@@ -43,8 +43,6 @@ export async function readConfigFile(
   return { value, problems: [], warnings: [], find };
 }
 
-const IS_FOLDER = 'it is a folder; name the file in it';
-
 const ADAPTED = ['.yaml', '.yml', '.json', '.ini'];
 
 async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions): Promise<Adapted> {
@@ -78,10 +76,8 @@ async function read(
       .replace(/^\uFEFF/, '')
       .replaceAll('\r\n', '\n');
   } catch (cause) {
-    const code = codeOf(cause);
-    if (code === 'ENOENT') throw new ConfigError([`Cannot read ${file}: there is no such file${remedy}`], { cause });
-    const reason = code === 'EISDIR' ? IS_FOLDER : toError(cause).message;
-    throw new ConfigError([`Cannot read ${file}: ${reason}`], { cause });
+    const what = codeOf(cause) === 'ENOENT' ? remedy : '';
+    throw new ConfigError([`Cannot read ${file}: ${whyUnreadable(cause)}${what}`], { cause });
   }
 }
 
@@ -104,16 +100,13 @@ type Recognized = Adapted & { readonly inside?: Path | undefined };
 
 /** Recognises the other tool by the file's content. The adapters' code is loaded only here. */
 async function adapt(file: string, text: string, options: AdapterOptions): Promise<Recognized> {
-  const { adapterOf, configurationsIn, YamlSyntaxError } = await import('./adapters/index.ts');
-  const adapted = (own: string, extension: string): Adapted | undefined =>
-    atLine(file, () => adapterOf(own, extension)?.(own, { ...options, file }), YamlSyntaxError);
-  const whole = adapted(text, extname(file).toLowerCase());
-  if (whole !== undefined) return whole;
-  const found = configurationsIn(text);
-  const [only] = found.length === 1 ? found : [];
-  const inner = only && adapted(only.text, '.yaml');
-  if (only === undefined || inner === undefined) throw notConfiguration(file, found);
-  return { ...(only.line === undefined ? inner : allAtLine(inner, only.line)), inside: only.path };
+  const { configurationsIn, YamlSyntaxError } = await import('./adapters/index.ts');
+  const found = atLine(file, () => configurationsIn(text, extname(file).toLowerCase()), YamlSyntaxError);
+  const [only] = found;
+  if (only === undefined || found.length > 1) throw notConfiguration(file, found);
+  const { path, line, text: own, recognized: adapter } = only;
+  const adapted = atLine(file, () => adapter(own, { ...options, file }), YamlSyntaxError);
+  return { ...(line === undefined ? adapted : allAtLine(adapted, line)), inside: path };
 }
 
 function allAtLine({ problems, warnings, ...adapted }: Adapted, line: number): Adapted {
@@ -122,8 +115,8 @@ function allAtLine({ problems, warnings, ...adapted }: Adapted, line: number): A
 }
 
 /** @param several configurations in it, if that is what is wrong */
-function notConfiguration(file: string, several: readonly { readonly path: Path }[]): ConfigError {
-  const places = several.map(({ path }) => pathText(path)).join(' and ');
+function notConfiguration(file: string, several: readonly { readonly path: Path | undefined }[]): ConfigError {
+  const places = several.map(({ path = [] }) => pathText(path)).join(' and ');
   const remedy =
     places === ''
       ? "write watchchain's own as TOML, in a file whose name ends in .toml"

@@ -3,6 +3,7 @@ import type { Adapted, AdapterOptions } from './adapter.ts';
 import { adaptController, isControllerFile } from './event-controller/index.ts';
 import { adaptExporterFile, isExporterFile } from './event-exporter/index.ts';
 import { adaptKwatchmanFile, isKwatchmanFile } from './kwatchman.ts';
+import type { Path } from '../problems.ts';
 import { innerConfigurations, type InnerConfiguration } from './inner.ts';
 import { parseYaml, YamlSyntaxError } from './yaml.ts';
 
@@ -10,25 +11,40 @@ export { YamlSyntaxError } from './yaml.ts';
 
 type Adapter = (text: string, options: AdapterOptions & { readonly file: string }) => Adapted;
 
-/** The adapter for a file, by its content; undefined if there is none. @throws YamlSyntaxError */
-export function adapterOf(text: string, extension: string): Adapter | undefined {
+/** A configuration of another tool: the whole file, or one inside it. */
+export interface FoundConfiguration extends Omit<InnerConfiguration<Adapter>, 'path'> {
+  /** Where in the file it is; undefined: it is the whole file. */
+  readonly path: Path | undefined;
+}
+
+/**
+ * The file itself, if it is a configuration, else those inside it: it may be a manifest, or the values of a chart.
+ * @throws YamlSyntaxError if it cannot be read as one document, and there are none inside it
+ */
+export function configurationsIn(text: string, extension: string): readonly FoundConfiguration[] {
+  const whole = ignoringSyntax(() => adapterOf(text, extension));
+  if (whole !== undefined) return [{ path: undefined, text, line: undefined, recognized: whole }];
+  const inner = innerConfigurations(text, (value) => {
+    if (typeof value !== 'string') return adapterOfValue(value);
+    return value.includes('\n') ? ignoringSyntax(() => adapterOf(value, '.yaml')) : undefined;
+  });
+  // Reports the mistake.
+  if (inner.length === 0) adapterOf(text, extension);
+  return inner;
+}
+
+/** By the content of a file; undefined if there is none. @throws YamlSyntaxError */
+function adapterOf(text: string, extension: string): Adapter | undefined {
   if (isControllerFile(text)) return adaptController;
   if (extension === '.ini') return undefined;
   // kubernetes-event-exporter expands `${NAME}` before it parses; unexpanded, it is invalid YAML inside of `[...]` and `{...}`.
   const unexpanded = text.replace(/\$\{[^{}\n]*\}/g, (reference) => '$'.repeat(reference.length));
-  const read = (): unknown => parseYaml(unexpanded).value;
-  // Several manifests, one with a configuration in it: that is the mistake to report, not the second document.
-  const value = ignoringSyntax(read) ?? (configurationsIn(text).length === 0 ? read() : undefined);
-  if (isExporterFile(value)) return adaptExporterFile;
-  return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
+  return adapterOfValue(parseYaml(unexpanded).value);
 }
 
-/** The configurations inside a manifest or chart values. */
-export function configurationsIn(text: string): readonly InnerConfiguration[] {
-  return innerConfigurations(text, (value) => {
-    if (typeof value !== 'string') return isExporterFile(value) || isKwatchmanFile(value);
-    return value.includes('\n') && ignoringSyntax(() => adapterOf(value, '.yaml')) !== undefined;
-  });
+function adapterOfValue(value: unknown): Adapter | undefined {
+  if (isExporterFile(value)) return adaptExporterFile;
+  return isKwatchmanFile(value) ? adaptKwatchmanFile : undefined;
 }
 
 function ignoringSyntax<T>(read: () => T): T | undefined {

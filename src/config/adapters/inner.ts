@@ -6,26 +6,27 @@ import { parseTree, YamlSyntaxError } from './yaml.ts';
 /** ConfigMaps and chart values hold a configuration two levels down, or one more below the name of a subchart. */
 const DEEPEST = 3;
 
-export interface InnerConfiguration {
+export interface InnerConfiguration<Recognized> {
   readonly path: Path;
   /** It alone, each of its lines where it is in the file, unless that is all on one {@link line}. */
   readonly text: string;
   /** Set where its lines cannot be told apart, as between quotes. From 1. */
   readonly line: number | undefined;
+  readonly recognized: Recognized;
 }
 
 /** In the order of the file, which may hold several documents; one with a syntax error is passed over. */
-export function innerConfigurations(
+export function innerConfigurations<Recognized>(
   text: string,
-  isConfiguration: (value: unknown) => boolean,
-): readonly InnerConfiguration[] {
+  recognize: (value: unknown) => Recognized | undefined,
+): readonly InnerConfiguration<Recognized>[] {
   let above = 0;
   return text.split(/^(?=---(?:\s|$))/m).flatMap((part) => {
     const offset = above;
     above += part.split('\n').length - 1;
     try {
       const { document, lines } = parseTree(part.replace(/^---/, '   '));
-      return [...configurationsBelow({ document, lines, text: part }, isConfiguration)].map((found) =>
+      return [...configurationsBelow({ document, lines, text: part }, recognize)].map((found) =>
         movedDown(found, offset),
       );
     } catch (thrown) {
@@ -35,8 +36,9 @@ export function innerConfigurations(
   });
 }
 
-function movedDown({ path, text, line }: InnerConfiguration, by: number): InnerConfiguration {
-  return line === undefined ? { path, text: '\n'.repeat(by) + text, line } : { path, text, line: line + by };
+function movedDown<Found extends InnerConfiguration<unknown>>(found: Found, by: number): Found {
+  const { text, line } = found;
+  return line === undefined ? { ...found, text: '\n'.repeat(by) + text } : { ...found, line: line + by };
 }
 
 interface Tree {
@@ -45,23 +47,28 @@ interface Tree {
   readonly text: string;
 }
 
-function* configurationsBelow(
+function* configurationsBelow<Recognized>(
   tree: Tree,
-  isConfiguration: (value: unknown) => boolean,
+  recognize: (value: unknown) => Recognized | undefined,
   node: unknown = tree.document.contents,
   path: Path = [],
-): Generator<InnerConfiguration> {
+): Generator<InnerConfiguration<Recognized>> {
   if (!isMap(node) || path.length === DEEPEST) return;
   for (const { key, value } of node.items) {
     const here = [...path, String(key)];
     const isCandidate = isMap(value) || (isScalar(value) && typeof value.value === 'string');
     const found: unknown = isCandidate ? value.toJS(tree.document) : undefined;
-    if (isCandidate && isConfiguration(found)) yield { path: here, ...textOf(value, found, tree) };
-    else yield* configurationsBelow(tree, isConfiguration, value, here);
+    const recognized = recognize(found);
+    if (isCandidate && recognized !== undefined) yield { path: here, recognized, ...textOf(value, found, tree) };
+    else yield* configurationsBelow(tree, recognize, value, here);
   }
 }
 
-function textOf(node: YAMLMap | Scalar, value: unknown, { lines, text }: Tree): Omit<InnerConfiguration, 'path'> {
+function textOf(
+  node: YAMLMap | Scalar,
+  value: unknown,
+  { lines, text }: Tree,
+): Pick<InnerConfiguration<unknown>, 'text' | 'line'> {
   const [start = 0, end = 0] = node.range ?? [];
   const { line, col } = lines.linePos(start);
   if (isScalar(node) && node.type === 'BLOCK_LITERAL')
