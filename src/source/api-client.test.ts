@@ -170,7 +170,7 @@ describe('ApiClient.request()', () => {
       async ({ api, server }) => {
         await assert.rejects(
           api.request('GET', '/api'),
-          /^Error: Cannot GET \/api on 127\.0\.0\.1:\d+: the connection was /,
+          /^NoAnswerError: Cannot GET \/api on 127\.0\.0\.1:\d+: the connection was /,
         );
         server.close();
         await once(server, 'close');

@@ -5,7 +5,14 @@ import { codeOf, toError } from '../errors.ts';
 import { readWhole } from '../read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { VERSION } from '../version.ts';
-import type { ApiClient, ApiResponse, ApiStream, Query, RequestOptions } from './api.ts';
+import {
+  NoAnswerError,
+  type ApiClient,
+  type ApiResponse,
+  type ApiStream,
+  type Query,
+  type RequestOptions,
+} from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -140,13 +147,11 @@ class UndiciApiClient implements ApiClient {
     dispatcher.close().then(forget, forget);
   }
 
-  #failure(method: Method, path: string, thrown: unknown): Error {
+  #failure(method: Method, path: string, thrown: unknown): NoAnswerError {
     const { proxy } = this.#credentials;
     const viaProxy = proxy === undefined ? '' : ` through the proxy ${proxy.host}`;
-    const error = new Error(`Cannot ${method} ${path} on ${this.host}${viaProxy}: ${describe(thrown)}`, {
-      cause: thrown,
-    });
-    return Object.assign(error, { code: codeOf(thrown) });
+    const problem = `${this.host}${viaProxy}: ${describe(thrown)}`;
+    return new NoAnswerError(`${method} ${path}`, problem, { code: codeOf(thrown), cause: thrown });
   }
 }
 

@@ -28,10 +28,29 @@ export interface RequestOptions {
   readonly timeoutMs?: number;
 }
 
+/** No answer came, or only a part of it. */
+export class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+  /** Where and why, without the request: `10.0.0.1:6443 through the proxy squid:3128: connection refused`. */
+  readonly problem: string;
+  /** The system's or undici's: `ECONNREFUSED`. */
+  readonly code: string | undefined;
+
+  /** @param request `GET /version` */
+  constructor(request: string, problem: string, { code, cause }: { code: string | undefined; cause: unknown }) {
+    super(`Cannot ${request} on ${problem}`, { cause });
+    this.problem = problem;
+    this.code = code;
+  }
+}
+
 export interface ApiClient {
   /** For messages: `127.0.0.1:6443`. Never credentials. */
   readonly host: string;
-  /** Resolves to the whole answer, whatever its status. Throws on a broken connection, a missed `timeoutMs` or an abort. */
+  /**
+   * Resolves to the whole answer, whatever its status. Throws a {@link NoAnswerError} on a broken connection or a missed
+   * `timeoutMs`, and the reason of an abort.
+   */
   request(method: 'GET' | 'POST' | 'PUT', path: string, options?: RequestOptions): Promise<ApiResponse>;
   /**
    * Resolves when the headers have arrived (deadline 30 s); the body has no deadline. A 401 re-reads the token

@@ -4,15 +4,16 @@ import { createLogger } from 'winston';
 import { markStale } from '../health.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { type LoggedLine, logInto } from '../testing/log-into.ts';
+import { NoAnswerError } from './api.ts';
 import { SourceError } from './failure.ts';
 import { ScopeStatus } from './scope-status.ts';
 
-function problemOf(message: string): string | undefined {
+function problemOf(failure: Error): string | undefined {
   const log = createLogger({ silent: true });
   const common = { kind: 'pod', namespace: 'shop', host: 'api:6443', onChange: () => undefined };
   const status = new ScopeStatus({ ...common, clock: new FakeClock(), log });
   status.setResource('v1/pods', 'shop');
-  const error = new SourceError(message, { remedy: 'retry', reason: 'network' });
+  const error = new SourceError(failure.message, { remedy: 'retry', reason: 'network', cause: failure });
   status.failed({ verb: 'list', error, consecutive: 1, waitMs: 0, relist: false });
   return status.health.problem;
 }
@@ -20,10 +21,12 @@ function problemOf(message: string): string | undefined {
 test('ScopeStatus does not repeat what the client already said about a request, and names the proxy', () => {
   const why = 'connection refused (ECONNREFUSED)';
   const begin = 'Cannot list v1/pods in namespace shop on api:6443';
-  assert.equal(problemOf(`Cannot GET /api/v1/pods on api:6443: ${why}`), `${begin}: ${why}`);
+  const unanswered = (problem: string) =>
+    new NoAnswerError('GET /api/v1/pods', problem, { code: undefined, cause: undefined });
+  assert.equal(problemOf(unanswered(`api:6443: ${why}`)), `${begin}: ${why}`);
   const through = 'through the proxy proxy:3128';
-  assert.equal(problemOf(`Cannot GET /api/v1/pods on api:6443 ${through}: ${why}`), `${begin} ${through}: ${why}`);
-  assert.equal(problemOf('403 Forbidden'), `${begin}: 403 Forbidden`);
+  assert.equal(problemOf(unanswered(`api:6443 ${through}: ${why}`)), `${begin} ${through}: ${why}`);
+  assert.equal(problemOf(new Error('403 Forbidden')), `${begin}: 403 Forbidden`);
 });
 
 /** A watched scope, a way to fail its next watch, and the log lines that somebody should see. */

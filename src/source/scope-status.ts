@@ -2,6 +2,7 @@
 import type { Clock } from '../clock.ts';
 import { type Logger, printable } from '../log.ts';
 import { describeNamespaceScope } from '../namespaces.ts';
+import { NoAnswerError } from './api.ts';
 import type { ReflectorFailure } from './reflector.ts';
 import type { ScopeHealth } from './source.ts';
 
@@ -96,9 +97,8 @@ export class ScopeStatus {
       });
       return;
     }
-    // The client's message repeats verb and path before the host, and may add the proxy after it.
-    const [, details = `${this.#options.host}: ${error.message}`] =
-      /^Cannot GET \S+ on (.*)$/s.exec(error.message) ?? [];
+    const details =
+      error.cause instanceof NoAnswerError ? error.cause.problem : `${this.#options.host}: ${error.message}`;
     const problem = `Cannot ${verb} ${this.#resource} ${describeNamespaceScope(this.#namespace)} on ${details}`;
     const isDegraded = verb === 'list' || error.remedy === 'refused' || consecutive >= DEGRADED_AFTER;
     this.#fail(problem, isDegraded ? 'degraded' : this.#state, fields);
