@@ -1,6 +1,6 @@
 /** Reads Kubernetes Events of both core/v1 and events.k8s.io/v1, which renamed half of the fields. */
-import type { Gvk, Manifest } from './change.ts';
-import { member } from './json.ts';
+import { manifestOf, type Change, type Gvk, type Manifest } from './change.ts';
+import { member, type Json } from './json.ts';
 
 /**
  * Which repeats of an Event are reported, from fewest to all: none; the 2nd, 4th, 8th, ... occurrence; every one. Each setting
@@ -44,6 +44,61 @@ function groupOf(apiVersion = ''): string {
 
 function isEventGroup(group: string): boolean {
   return group === '' || group === 'events.k8s.io';
+}
+
+/** Where each fact is, the field of core/v1 first. */
+const PLACES = {
+  involvedKind: [
+    ['involvedObject', 'kind'],
+    ['regarding', 'kind'],
+  ],
+  involvedName: [
+    ['involvedObject', 'name'],
+    ['regarding', 'name'],
+  ],
+  involvedNamespace: [
+    ['involvedObject', 'namespace'],
+    ['regarding', 'namespace'],
+  ],
+  involvedApiVersion: [
+    ['involvedObject', 'apiVersion'],
+    ['regarding', 'apiVersion'],
+  ],
+  involvedUid: [
+    ['involvedObject', 'uid'],
+    ['regarding', 'uid'],
+  ],
+  reason: [['reason']],
+  type: [['type']],
+  message: [['message'], ['note']],
+  component: [
+    ['source', 'component'],
+    ['reportingComponent'],
+    ['reportingController'],
+    ['deprecatedSource', 'component'],
+  ],
+  host: [
+    ['source', 'host'],
+    ['deprecatedSource', 'host'],
+  ],
+} as const satisfies Readonly<Record<string, readonly (readonly string[])[]>>;
+
+export type EventFact = keyof typeof PLACES;
+
+/** Undefined if the change is not about an Event, or the Event does not say; the API writes `""` for what it does not know. */
+export function eventFact(change: Change, fact: EventFact): string | undefined {
+  if (!isEvent(change.gvk)) return undefined;
+  const event = manifestOf(change) as Json | undefined;
+  for (const place of PLACES[fact]) {
+    const found = place.reduce(member, event);
+    if (typeof found === 'string' && found !== '') return found;
+  }
+  return undefined;
+}
+
+/** Whether it is an Event of type Warning: that matters more than whether it was added or seen again. */
+export function isWarning(change: Change): boolean {
+  return eventFact(change, 'type') === 'Warning';
 }
 
 /** How often it has happened: `count` or `series.count`, whichever is larger; 1 if it has neither. */

@@ -12,7 +12,7 @@ import { diffFields, type FieldRules } from '../diff/fields.ts';
 import { compileMask } from '../diff/mask.ts';
 import { parseFieldPath } from '../../src/field-path.ts';
 import { allOf, type Condition, type Outcome } from './all-of.ts';
-import { eventFact, type EventFact } from './event.ts';
+import { eventFact, type EventFact } from '../../src/event.ts';
 import type { Tests } from './options.ts';
 import { valuesAt } from './values.ts';
 import { whenCondition } from './when.ts';
@@ -97,7 +97,7 @@ function involvedConditions(tests: Tests): Condition[] {
   return conditions;
 }
 
-type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'objectName' | EventFact;
+type TextTest = 'kind' | 'apiVersion' | 'namespace' | 'objectName' | Exclude<EventFact, 'involvedUid'>;
 type TextOf = (change: Change) => string | undefined;
 
 const TEXTS: Readonly<Record<TextTest, TextOf>> = {

@@ -4,7 +4,7 @@ import { isEvent } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
-import { isWarning } from '../match/event.ts';
+import { isWarning } from '../../src/event.ts';
 import { codeBlock, escapeText, plainText } from './text.ts';
 
 /** The longest text of an attachment, in code points; kwatchman cut it silently. */

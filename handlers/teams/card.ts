@@ -10,7 +10,7 @@ import { headlineOf } from '../../src/template/headline.ts';
 import type { Link } from '../../src/template/links.ts';
 import { cut } from '../diff/text.ts';
 import { countLines } from '../diff/unified.ts';
-import { eventFact, isWarning } from '../match/event.ts';
+import { eventFact, isWarning } from '../../src/event.ts';
 
 /** A card, or any part of one. */
 export interface Card {

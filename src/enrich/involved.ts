@@ -1,6 +1,6 @@
 /** What a change is about: for a Kubernetes Event the object that it involves, otherwise the changed object itself. */
 import { apiVersionOf, manifestOf, type Change } from '../change.ts';
-import { isEvent } from '../event.ts';
+import { eventFact, isEvent } from '../event.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 
 /** An object as named by `involvedObject` or `ownerReferences`. */
@@ -54,15 +54,14 @@ export const UNKNOWN: ObjectFacts = {
 };
 
 /** The object that an Event names; undefined if it names none. */
-function involvedReference(event: Json | undefined): ObjectReference | undefined {
-  const reference = asObject(asObject(event)['involvedObject'] ?? asObject(event)['regarding']);
-  const [kind, name] = [nonEmptyText(reference['kind']), nonEmptyText(reference['name'])];
+function involvedReference(event: Change): ObjectReference | undefined {
+  const [kind, name] = [eventFact(event, 'involvedKind'), eventFact(event, 'involvedName')];
   if (kind === undefined || name === undefined) return undefined;
-  const uid = nonEmptyText(reference['uid']);
+  const uid = eventFact(event, 'involvedUid');
   return {
-    apiVersion: nonEmptyText(reference['apiVersion']) ?? '',
+    apiVersion: eventFact(event, 'involvedApiVersion') ?? '',
     kind,
-    namespace: nonEmptyText(reference['namespace']),
+    namespace: eventFact(event, 'involvedNamespace'),
     name,
     // For nodes, the kubelet puts the name in place of the uid.
     uid: uid === name ? undefined : uid,
@@ -72,7 +71,7 @@ function involvedReference(event: Json | undefined): ObjectReference | undefined
 /** What the change is about, judged by the change alone; for an Event this lacks what only the cluster knows. */
 export function involvedFromChange(change: Change): Involved | undefined {
   if (isEvent(change.gvk)) {
-    const reference = involvedReference(manifestOf(change));
+    const reference = involvedReference(change);
     return reference && { ...reference, ...UNKNOWN };
   }
   const { gvk, namespace, name, uid, action } = change;

@@ -1,6 +1,6 @@
 /** A Kubernetes Event as templates see it, in core/v1 or events.k8s.io/v1, which renamed half of the fields. */
 import { manifestOf, type Change } from '../change.ts';
-import { isEvent, occurrencesOf } from '../event.ts';
+import { eventFact, isEvent, occurrencesOf } from '../event.ts';
 import type { JsonObject } from '../json.ts';
 
 /** The fields of `event`, with the meaning of those that differ from the manifest. */
@@ -33,21 +33,16 @@ export function eventScope(change: Change): Readonly<Record<string, unknown>> | 
   const event = isEvent(change.gvk) ? manifestOf(change) : undefined;
   if (event === undefined) return undefined;
   const manifest = event as JsonObject;
-  const { series, source, deprecatedSource, metadata } = manifest as Readonly<Record<string, JsonObject | undefined>>;
+  const { series, metadata } = manifest as Readonly<Record<string, JsonObject | undefined>>;
   const created = metadata?.['creationTimestamp'];
   const { eventTime, deprecatedFirstTimestamp, deprecatedLastTimestamp } = manifest;
   return {
     ...manifest,
-    message: first(manifest['message'], manifest['note']),
+    message: eventFact(change, 'message'),
     involvedObject: first(manifest['involvedObject'], manifest['regarding']),
     count: occurrencesOf(event),
-    component: first(
-      source?.['component'],
-      manifest['reportingComponent'],
-      manifest['reportingController'],
-      deprecatedSource?.['component'],
-    ),
-    host: first(source?.['host'], deprecatedSource?.['host']),
+    component: eventFact(change, 'component'),
+    host: eventFact(change, 'host'),
     firstTimestamp: first(manifest['firstTimestamp'], deprecatedFirstTimestamp, eventTime, created),
     lastTimestamp: first(
       manifest['lastTimestamp'],
