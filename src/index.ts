@@ -18,6 +18,7 @@ export type {
   StatefulInstance,
   TransformDefinition,
   TransformInstance,
+  WatchedKind,
 } from './chain/handler.ts';
 export { defineSink, defineStateful, defineTransform, halt, isHalt } from './chain/handler.ts';
 export { RetryAfterError, TerminalError, WaitError } from './errors.ts';

@@ -4,7 +4,7 @@ import { defineTransform, halt } from '../../src/chain/handler.ts';
 import { diffFields } from './fields.ts';
 import { createNote } from './note.ts';
 import { options } from './options.ts';
-import { createRuleBook, interestOf } from './rules.ts';
+import { createRuleBook, interestOf, unusedKinds } from './rules.ts';
 
 export default defineTransform({
   name: 'diff',
@@ -26,6 +26,7 @@ Halts with \`no difference\` when nothing is left, so that later handlers see on
 annotation when the object has opted out. What [\`lasting\`](lasting.md) reports passes even if nothing is left.`,
   gate: true,
   options,
+  idle: (given, kinds) => unusedKinds(given, kinds).map((kind) => `has rules for a kind "${kind}"`),
   examples: [
     { title: 'What really changed', toml: '[[handler]]\nname = "diff"\n' },
     {

@@ -1,5 +1,6 @@
 /** Turns the options into what counts as a difference: in general, for a kind, for an object. */
 import type { Change } from '../../src/change.ts';
+import type { WatchedKind } from '../../src/chain/handler.ts';
 import type { Interest } from '../../src/interest.ts';
 import { namesOf } from '../../src/kind-names.ts';
 import type { FieldRules } from './fields.ts';
@@ -30,7 +31,10 @@ export function createRuleBook(options: Options): RuleBook {
   const byKind = new Map(kindPaths(options).map(([kind, paths]) => [kind, { paths, rules: rules(paths) }]));
   return {
     rulesFor(change) {
-      const known = byKind.size === 0 ? undefined : kindNames(change).flatMap((name) => byKind.get(name) ?? [])[0];
+      const known =
+        byKind.size === 0
+          ? undefined
+          : kindNames({ ...change.gvk, resource: change.gvr.resource }).flatMap((name) => byKind.get(name) ?? [])[0];
       const optOut = optOutValue(change, options.optOutAnnotation);
       if (optOut === '') return known?.rules ?? generalRules;
       if (optOut.trim() === 'true') return undefined;
@@ -51,10 +55,16 @@ export function interestOf(options: Options): Interest {
   return { except: common.filter(isRoot).toSorted() };
 }
 
+/** The keys of `kinds` that are none of these. */
+export function unusedKinds({ kinds }: Options, watched: readonly WatchedKind[]): readonly string[] {
+  const names = new Set(watched.flatMap(kindNames));
+  return Object.keys(kinds).filter((kind) => !names.has(kind.toLowerCase()));
+}
+
 /** A kind may be given by any of its names, or by name and group; the longer form wins. */
-function kindNames({ gvk, gvr }: Change): readonly string[] {
-  const names = [...namesOf(gvk.kind), gvr.resource];
-  return [...names.map((name) => `${name}.${gvk.group}`.toLowerCase()), ...names];
+function kindNames({ group, kind, resource }: WatchedKind): readonly string[] {
+  const names = [...namesOf(kind), resource];
+  return [...names.map((name) => `${name}.${group}`.toLowerCase()), ...names];
 }
 
 function generalPaths(options: Options): Paths {

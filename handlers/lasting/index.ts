@@ -7,6 +7,7 @@ import { durationInWords } from '../../src/duration-text.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Condition, Outcome } from '../match/all-of.ts';
 import { clusterQuestionsOf, conditionOf } from '../match/conditions.ts';
+import { whyNoneHolds } from '../match/idle.ts';
 import { noteOf } from './note.ts';
 import { options, rootsOf, type Options } from './options.ts';
 import { begin, extended, goOn, type Wait } from './wait.ts';
@@ -23,6 +24,10 @@ export default defineStateful<typeof options, Wait>({
   ].join('\n\n'),
   options,
   needs: rootsOf,
+  idle({ kind }, kinds) {
+    const why = whyNoneHolds({ kind }, kinds);
+    return why === undefined ? [] : [`reports nothing: ${why}`];
+  },
   looksUpInvolved: true,
   // Not its labels and annotations, for which only an Event would ask.
   asks: ({ namespaceLabels, ownerKind, ownerName, when }) =>

@@ -2,6 +2,7 @@ import type { Change } from '../../src/change.ts';
 import { defineTransform, halt, type Halt } from '../../src/chain/handler.ts';
 import type { Outcome } from './all-of.ts';
 import { clusterQuestionsOf, conditionOf } from './conditions.ts';
+import { whyNoneHolds } from './idle.ts';
 import { options } from './options.ts';
 
 export default defineTransform({
@@ -56,6 +57,10 @@ export default defineTransform({
     },
   ],
   asks: clusterQuestionsOf,
+  idle({ drop, absentIsEmpty, ...tests }, kinds) {
+    const why = absentIsEmpty ? undefined : whyNoneHolds(tests, kinds);
+    return why === undefined ? [] : [`${drop ? 'drops nothing' : 'halts everything'}: ${why}`];
+  },
   create({ drop, absentIsEmpty, ...tests }) {
     const condition = conditionOf(tests, absentIsEmpty);
     const verdictOn = (change: Change, { holds, why }: Outcome): Change | Halt => {

@@ -13,6 +13,8 @@ import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
 import { reportWorst, type ReportInput } from './report.ts';
 import { eventProblemOf } from './event-problem.ts';
 
+const ALERTING_KINDS: ReadonlySet<string> = new Set(['Pod', 'Node', 'Job', 'Event']);
+
 export default defineStateful<typeof options, GroupState>({
   name: 'podAlerts',
   summary:
@@ -25,6 +27,8 @@ export default defineStateful<typeof options, GroupState>({
   ].join('\n\n'),
   options,
   needs: () => ['status'],
+  idle: (_, kinds) =>
+    kinds.some(({ kind }) => ALERTING_KINDS.has(kind)) ? [] : ['reports nothing: it needs pods, nodes, jobs or Events'],
   examples: [
     { title: 'Everything it can report, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {

@@ -166,6 +166,14 @@ export interface ClusterQuestions {
   readonly access?: readonly { readonly group: string; readonly resource: string; readonly verbs: readonly string[] }[];
 }
 
+/** A kind that the handler's chain watches. */
+export interface WatchedKind {
+  readonly group: string;
+  readonly kind: string;
+  /** Its plural, as in URLs. */
+  readonly resource: string;
+}
+
 /** A configuration example: shown in the docs, loaded by a test. */
 export interface HandlerExample {
   readonly title: string;
@@ -186,6 +194,11 @@ interface Described<Options extends z.ZodObject> {
    */
   readonly options: Options;
   readonly examples: readonly HandlerExample[];
+  /**
+   * What can have no effect in a chain that watches only these kinds, all built in: a warning for each, which follows the
+   * handler's name and precedes `, but this chain watches Pod`: `halts everything: its kind is Node`. Default: nothing.
+   */
+  readonly idle?: (options: z.output<Options>, kinds: readonly WatchedKind[]) => readonly string[];
   /** It starts programs, which the user has to allow when starting the service. */
   readonly runsPrograms?: true;
   /** Which fields it reads, given its options. Default: all. */

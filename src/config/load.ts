@@ -22,6 +22,7 @@ import { complete } from './complete.ts';
 import type { ChainConfig, Config } from './config.ts';
 import { holdsCredentials } from './exposed-files.ts';
 import { formatFindings, lineOf, redactQuotes, secretPaths } from './findings.ts';
+import { idleHandlers } from './idle-handlers.ts';
 import { misspeltSecrets } from './misspelt-secrets.ts';
 import { defaultsOf, overrideProblems, type Overrides } from './overrides.ts';
 import { oversizedIntegers } from './parse-toml.ts';
@@ -94,7 +95,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
   if (starved.length > 0) throw new ConfigError(starved);
   const watched = config.chains.flatMap(({ resources }) => resources);
-  return { ...config, warnings: [...config.warnings, ...misspeltSecrets(data.redact, watched, at)] };
+  const warnings = [...misspeltSecrets(data.redact, watched, at), ...idleHandlers(config.chains)];
+  return { ...config, warnings: [...config.warnings, ...warnings] };
 }
 
 /** A loaded handler stays the same until a restart; one that could not be loaded may be mended, so its file is reported. */

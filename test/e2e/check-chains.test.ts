@@ -89,4 +89,34 @@ describe('check: chains', () => {
     for (const text of [alerts + diff, `${diff}status = true\n${alerts}`])
       assert.equal((await check(workdir, PODS + text)).code, 0);
   });
+
+  test('warns of handlers and options that have nothing to do with the kinds which their chain watches', async () => {
+    await using workdir = await Workdir.make();
+    const handler = (text: string) => `[[handler]]\n${text}\n`;
+    const warningsOf = async (text: string) => {
+      const { stdout } = await check(workdir, `[[resource]]\nkind = "deploy"\n${text}${handler('name = "log"')}`);
+      return [...stdout.matchAll(/config\.toml:(.*), but this chain watches (.*)$/gm)].map((found) => found.slice(1));
+    };
+    const watched = 'Deployment';
+    for (const [text, warning] of [
+      ['name = "podAlerts"', '"podAlerts" reports nothing: it needs pods, nodes, jobs or Events'],
+      ['name = "match"\nkind = "^deploymnt$"', '"match" halts everything: its kind is ^deploymnt$'],
+      ['name = "match"\ndrop = true\nkind = ["pod", "job"]', '"match" drops nothing: its kind is pod or job'],
+      ['name = "match"\nreason = "^BackOff$"', '"match" halts everything: its reason is for Kubernetes Events'],
+      ['name = "diff"\nkinds.deploymnt.ignore = ["spec.replicas"]', '"diff" has rules for a kind "deploymnt"'],
+      ['name = "lasting"\nkind = "node"\nfor = "1m"', '"lasting" reports nothing: its kind is node'],
+    ] as const)
+      assert.deepEqual(await warningsOf(handler(text)), [[`3: ${warning}`, watched]]);
+
+    const wrong = handler('name = "match"\nkind = "pod"');
+    const branch = `[[branch]]\nname = "ops"\n${wrong.replace('handler', 'branch.handler')}`;
+    assert.equal((await warningsOf(branch)).length, 1, 'in a branch');
+    const custom = '[[resource]]\nkind = "rollout"\n';
+    assert.deepEqual(await warningsOf(custom + wrong), [], 'only the cluster knows what kind "rollout" is');
+    const fitting = ['kind = "DEPLOY"', 'kind = ["pod", "deployment"]', 'reason = ".*"\nabsentIsEmpty = true'];
+    for (const test of fitting) assert.deepEqual(await warningsOf(handler(`name = "match"\n${test}`)), []);
+    const byName = handler('name = "diff"\nkinds."deployments.apps".ignore = ["spec.replicas"]');
+    assert.deepEqual(await warningsOf(byName), []);
+    assert.deepEqual(await warningsOf(`deadLetters = "default"\n${wrong}`), [], 'dead letters may be of other kinds');
+  });
 });
