@@ -140,6 +140,17 @@ describe("mistakes in event-exporter's configuration", () => {
     assert.deepEqual((await load(toHook(URL, { route: nested }))).warnings, []);
   });
 
+  test('5 a search engine gets whole Events with dots in their labels: a warning', async () => {
+    const receivers = ['deDot: true', 'layout: { a: "{{ .Reason }}" }', 'useEventID: true'].map(
+      (option, n) => `  - { name: r${n}, opensearch: { hosts: ["${URL}"], index: i, ${option} } }\n`,
+    );
+    const route = 'route: { match: [{ receiver: r0 }, { receiver: r1 }, { receiver: r2 }] }\n';
+    const { warnings } = await load(`${route}receivers:\n${receivers.join('')}`);
+    assert.deepEqual(warnings.map(withoutFolder), [
+      'config.yaml:5: receivers[2].opensearch: has no deDot: an Event about an object with labels such as app and app.kubernetes.io/name is refused; deDot: true replaces the dots',
+    ]);
+  });
+
   test('5 a value of the wrong type hides no other mistake', async () => {
     const route =
       'logLevel: loud\nroute: { match: [{ minCount: x, kind: "(", receiver: hook }, { receiver: hok }, { receiver: hook }] }';

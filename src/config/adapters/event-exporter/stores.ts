@@ -67,6 +67,10 @@ export function opensearch(options: SinkOptions<'opensearch'>, at: Path, context
   return document(options, {}, undefined, at, context);
 }
 
+/** To both stores a dot begins an object: once a field `app` is a text, `app.kubernetes.io/name` cannot be stored, nor the reverse. */
+const WITHOUT_DE_DOT =
+  'has no deDot: an Event about an object with labels such as app and app.kubernetes.io/name is refused; deDot: true replaces the dots';
+
 /** One document for each Event. With `useEventID`, a repeat replaces the document of the occurrence before. */
 function document(
   options: SinkOptions<'opensearch'>,
@@ -81,6 +85,7 @@ function document(
   if (host === '') report.unsupported([...at, 'hosts'], 'is missing: it must list the address of a node');
   if (host === '' || index === undefined) return undefined;
   if (others.length > 0) report.warning([...at, 'hosts'], 'only the first host is used');
+  if (layout === undefined && !deDot) report.warning(at, WITHOUT_DE_DOT);
   const id = useEventID ? translateTemplate('{{ .UID }}', at, context) : undefined;
   const isAuthorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
   const credentials = isAuthorized ? undefined : (authorization ?? basicAuthorization(options, context));
