@@ -51,6 +51,14 @@ describe('webhook: the body', () => {
     assert.equal(body, '{"text":"BackOff: a \\"quote\\"\\n<&>","count":3,"v":5}');
   });
 
+  test('has no half of a surrogate pair, as in a note that a handler cut inside an emoji: Loki refuses one', async (t) => {
+    const change = event(`${'😀'.slice(0, 1)} 😀`);
+    const { body } = await requestOf(t, { layout: { text: '{{ event.message }}', n: 1 } }, change);
+    assert.deepEqual(JSON.parse(body), { text: '\ufffd 😀', n: 1 });
+    const whole = await requestOf(t, {}, change);
+    assert.ok(whole.body.includes('"\ufffd 😀"'));
+  });
+
   test('can be a text of any content type', async (t) => {
     const options = {
       method: 'put',
