@@ -12,7 +12,10 @@ export function loki(
 ): Table {
   const { environment, report } = context;
   if (Object.keys(streamLabels).length === 0)
-    report.warning(at, 'has no streamLabels: Loki refuses an entry without labels');
+    report.warning(
+      at,
+      'has no streamLabels: Loki refuses an entry without labels, unless it adds service_name, as Loki 3 does',
+    );
   const stream = translateLayout(streamLabels, [...at, 'streamLabels'], context);
   const now = translateTemplate('{{ now.Unix }}000000000', at, context, 'layout');
   const line =
