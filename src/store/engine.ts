@@ -88,11 +88,12 @@ export class Engine {
   }
 
   #runCalls(calls: readonly Call[]): Replies {
+    const split = calls.findIndex(({ name }, n) => n > 0 && WITHOUT_TRANSACTION.has(name));
+    if (split !== -1) return joined(this.#runCalls(calls.slice(0, split)), this.#runCalls(calls.slice(split)));
     const results: Replies = { replies: [], buffers: [] };
     const writing = calls.slice(this.#readUntilWrite(calls, results));
     if (writing.length === 0) return results;
-    const { replies, buffers } = this.#allAtOnce(writing) ?? this.#oneByOne(writing);
-    return { replies: [...results.replies, ...replies], buffers: [...results.buffers, ...buffers] };
+    return joined(results, this.#allAtOnce(writing) ?? this.#oneByOne(writing));
   }
 
   /** Returns how many of the calls it has run. */
@@ -210,6 +211,13 @@ const GROWING: ReadonlySet<keyof Operations> = new Set([
   'replaceEdits',
   'replaceStates',
 ]);
+
+/** Calls that fail while a transaction is open, so those before them are committed first. */
+const WITHOUT_TRANSACTION: ReadonlySet<keyof Operations> = new Set(['compact', 'erase']);
+
+function joined(first: Replies, second: Replies): Replies {
+  return { replies: [...first.replies, ...second.replies], buffers: [...first.buffers, ...second.buffers] };
+}
 
 function isOutOfSpace(reply: Reply): boolean {
   return 'error' in reply && codeOf(reply.error) === 'STORE_FULL';

@@ -104,8 +104,8 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     replaceStates: write((rows: readonly (StoredState & { readonly by: string })[]) => {
       for (const row of rows) memory.replace(row);
     }),
-    // A "read", as VACUUM cannot run in a transaction. The log and copies from before a migration hold old bytes too; the room of
-    // the copies is needed first.
+    // Reads, as neither VACUUM nor copying the log works in a transaction. The log and copies from before a migration hold old bytes
+    // too; the room of the copies is needed first.
     compact: read(() => {
       removeOlderVersions(db);
       vacuum(db);

@@ -239,6 +239,14 @@ describe('openSqliteStore()', () => {
     });
   }
 
+  test('compact() and erase() succeed beside writes made at the same time', async (t) => {
+    const store = await openAt(t, await temporaryFile(t));
+    await Promise.all([store.setFact('a', '1'), store.compact(), store.setFact('b', '2')]);
+    const [, erased] = await Promise.all([store.setFact('c', '3'), store.erase(), store.setFact('d', '4')]);
+    assert.equal(erased, true);
+    assert.deepEqual(await Promise.all(['a', 'b', 'c', 'd'].map((name) => store.getFact(name))), ['1', '2', '3', '4']);
+  });
+
   test('leaves no rows that nothing refers to', async (t) => {
     const path = await temporaryFile(t);
     const store = await openAt(t, path);
