@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, stat, truncate } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -143,6 +143,42 @@ describe('Engine.run()', () => {
       'x',
     ]);
     engine.close();
+  });
+
+  test('keeps its log short after the disk was full, even if it had no room for a ballast at the start', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'store.db');
+    const db = openDatabase(file);
+    const prepared = t.mock.method(db, 'prepare');
+    const noRoom = t.mock.method(fs, 'statfsSync', () => ({ bavail: 0, bsize: 4096 }));
+    syncBuiltinESMExports();
+    const engine = new Engine(db, true);
+    noRoom.mock.restore();
+    syncBuiltinESMExports();
+    const commit = prepared.mock.calls.find(({ arguments: [sql] }) => sql === 'COMMIT')?.result;
+    assert.ok(commit);
+    const full = t.mock.method(commit, 'run', () => {
+      throw Object.assign(new Error('database or disk is full'), { code: 'ERR_SQLITE_ERROR', errcode: 13 });
+    });
+    assert.deepEqual(run(engine, ['setFact', 'a', 'x']), ['refused']);
+    full.mock.restore();
+    for (let n = 0; n < 200; n++) accept(engine, ['log'], 1, n);
+    assert.ok((await stat(`${file}-wal`)).size < 500_000);
+    engine.close();
+  });
+
+  test('completes a ballast that a kill left incomplete', async (t) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, 'store.db');
+    const ballastBytes = async () => {
+      new Engine(openDatabase(file), true).close();
+      return (await stat(`${file}.ballast`)).size;
+    };
+    const bytes = await ballastBytes();
+    await truncate(`${file}.ballast`, 100_000);
+    assert.equal(await ballastBytes(), bytes);
   });
 
   test('fails the calls of a rolled-back transaction, and keeps those before and after it', () => {

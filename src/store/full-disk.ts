@@ -26,20 +26,25 @@ const PAGE_BYTES = 4096;
 export class FullDisk {
   readonly #db: DatabaseSync;
   readonly #store: string | null;
+  /** Size of the ballast: whole chunks, at least one. */
   #bytes = 0;
   #isFull = false;
 
-  /** Makes the ballast if there is none yet. @param store the file; null if in memory, or if another process is the writer */
+  /**
+   * Makes the ballast; also replaces one that a kill left incomplete, or that is small for the volume by now.
+   * @param store the file; null if in memory, or if another process is the writer
+   */
   constructor(db: DatabaseSync, store: string | null) {
     this.#db = db;
     this.#store = store;
     if (store === null) return;
     const existingBytes = statSync(ballastOf(store), { throwIfNoEntry: false })?.size ?? 0;
-    this.#bytes = existingBytes > 0 ? existingBytes : Math.min(MAX_BALLAST_BYTES, freeBytes(store) / SHARE_OF_FREE);
+    const shareBytes = Math.min(MAX_BALLAST_BYTES, (freeBytes(store) + existingBytes) / SHARE_OF_FREE);
+    this.#bytes = Math.max(existingBytes, shareBytes, CHUNK_BYTES);
     this.#bytes -= this.#bytes % CHUNK_BYTES;
-    if (existingBytes === 0) this.#createBallast(store);
+    if (existingBytes < this.#bytes) this.#createBallast(store);
     this.#extendLog(store);
-    this.#checkpointAfter(Math.max(this.#bytes, CHUNK_BYTES));
+    this.#checkpointAfter(this.#bytes);
   }
 
   /** Whether a full disk is the cause. SQLite reports an exceeded quota, such as the size of a CephFS volume, as an I/O error. */
