@@ -105,9 +105,7 @@ function checkOwner(db: DatabaseSync, path: string): void {
 }
 
 /** Keeps a copy for going back to the older version, which would lack what happens from now on, and report it again. */
-function keepOlderVersion(db: DatabaseSync, path: string): void {
-  const version = pragma(db, 'user_version');
-  if (version === 0 || version >= MIGRATIONS.length) return;
+function keepOlderVersion(db: DatabaseSync, path: string, version: number): void {
   const copy = olderVersion(path, version);
   // Gets its final name only when complete, as whoever goes back replaces the store with it.
   const draft = draftOf(copy);
@@ -185,14 +183,19 @@ function draftOf(copy: string): string {
 }
 
 function migrate(db: DatabaseSync, path: string): void {
-  keepOlderVersion(db, path);
-  const isNew = pragma(db, 'user_version') === 0;
+  const version = pragma(db, 'user_version');
+  if (version === 0 || version >= MIGRATIONS.length) runMigrations(db, path);
+  else upgrade(db, path, version);
+}
+
+function upgrade(db: DatabaseSync, path: string, version: number): void {
+  keepOlderVersion(db, path, version);
   try {
-    migrateRows(db, path);
+    runMigrations(db, path);
   } catch (thrown) {
     const isFull = sqliteCodeOf(thrown) === SQLITE_FULL;
     // SQLite reports an exceeded quota as a failed write.
-    if (isNew || !(isFull || isFailedWrite(thrown))) throw thrown;
+    if (!isFull && !isFailedWrite(thrown)) throw thrown;
     // The store is unchanged, so its copy would only waste room.
     removeOlderVersions(db);
     if (!isFull) throw thrown;
@@ -201,7 +204,7 @@ function migrate(db: DatabaseSync, path: string): void {
   }
 }
 
-function migrateRows(db: DatabaseSync, path: string): void {
+function runMigrations(db: DatabaseSync, path: string): void {
   db.exec('BEGIN IMMEDIATE');
   const version = pragma(db, 'user_version');
   if (version > MIGRATIONS.length) throw tooNew(path, version);

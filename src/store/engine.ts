@@ -30,31 +30,27 @@ export interface Replies {
 
 export class Engine {
   readonly #db: DatabaseSync;
-  readonly #facts: Facts;
+  /** False for a command beside the store's writer, which queries it or manages dead letters. */
+  readonly #isWriter: boolean;
   readonly #operations: Operations;
   readonly #crashes: Crashes;
   readonly #transaction: Transaction;
-  /** Undefined if this is not the store's writer but a command beside it, which queries it or manages dead letters. */
-  readonly #epoch: number | undefined;
   readonly #fullDisk: FullDisk;
 
   /** A `writer` makes every earlier writer of the same file stale. */
   constructor(db: DatabaseSync, writer: boolean, term?: Term) {
     this.#db = db;
-    this.#facts = new Facts(db);
+    this.#isWriter = writer;
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');
     const file = writer ? db.location() : null;
-    this.#crashes = new Crashes(db, this.#facts, file);
+    const facts = new Facts(db);
+    const crashes = new Crashes(db, facts, file);
+    this.#crashes = crashes;
     const counters = new Counters(db);
-    this.#operations = operationsOf(db, this.#facts, counters, this.#crashes);
-    this.#epoch = writer ? beginEpoch(db, this.#facts, term) : undefined;
-    this.#transaction = new Transaction(db, {
-      facts: this.#facts,
-      counters,
-      crashes: this.#crashes,
-      epoch: this.#epoch,
-    });
-    if (writer) this.#crashes.begin();
+    this.#operations = operationsOf(db, facts, counters, crashes);
+    const epoch = writer ? beginEpoch(db, facts, term) : undefined;
+    this.#transaction = new Transaction(db, { facts, counters, crashes, epoch });
+    if (writer) crashes.begin();
     this.#fullDisk = new FullDisk(db, file);
   }
 
@@ -78,9 +74,9 @@ export class Engine {
   }
 
   close(): void {
-    const isCurrentWriter = this.#epoch !== undefined && this.#facts.number('store.epoch') === this.#epoch;
     try {
-      if (isCurrentWriter) this.#crashes.end();
+      // As a call: it then has room on a full disk, and is refused if another process is the writer by now.
+      if (this.#isWriter) this.run([{ id: 0, name: 'end', args: [] }]);
     } finally {
       this.#crashes.close();
       this.#db.close();

@@ -180,6 +180,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     leaveCluster: write((cluster: Change['cluster']) => acceptor.leaveCluster(cluster)),
     getFact: read((name: string) => facts.get(name)),
     setFact: write((name: string, value: string) => facts.set(name, value)),
+    end: write(() => crashes.end()),
   };
 }
 

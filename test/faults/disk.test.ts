@@ -1,10 +1,11 @@
 /** Rows 28 to 31: the state folder's disk is full, broken or read-only. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { accept, claim, CLUSTER, COMPLETED, NOW, openScope, seen } from '../../src/store/conformance/fixture.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
 import { deployment } from '../e2e/cluster.ts';
 import type { Program } from '../e2e/program.ts';
 import { assertBalanced, assertFolderBalanced, withStore } from './balance.ts';
@@ -82,6 +83,15 @@ class FullDiskScene implements AsyncDisposable {
     await this.service[Symbol.asyncDispose]();
     await this.volume[Symbol.asyncDispose]();
   }
+}
+
+/** A store whose log is longer than the room reserved for it, so that a write needs more. */
+async function storeWithLongLog(volume: Tmpfs): Promise<AsyncDisposable & { readonly store: Store }> {
+  const store = await openSqliteStore({ path: volume.file('store.db'), cluster: CLUSTER });
+  const scope = await openScope(store);
+  for (let n = 1; n <= OBJECTS; n++)
+    await accept(store, scope, seen(`web-${n}`, n, { body: Buffer.alloc(20_000, 'x') }));
+  return { store, [Symbol.asyncDispose]: () => store.close() };
 }
 
 describe('a disk that', () => {
@@ -182,6 +192,39 @@ describe('a disk that', () => {
           () => false,
         ),
       );
+    },
+  );
+
+  test(
+    '28 is full while nothing is written, then the store is closed: it ends cleanly, and no change counts as crashing',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('64m');
+      await using store = await storeWithLongLog(volume);
+      await claim(store.store);
+      await fill(volume.path);
+      await store.store.close();
+      await rm(volume.file(FILLER));
+      const next = await openSqliteStore({ path: volume.file('store.db'), cluster: CLUSTER });
+      assert.deepEqual(new Set((await claim(next)).deliveries.map(({ crashes }) => crashes)), new Set([0]));
+      await next.close();
+    },
+  );
+
+  test(
+    '28 is full at a start after a kill: the error names the remedy, and the copy of an upgrade stays',
+    needsMount,
+    async () => {
+      await using volume = await Tmpfs.mount('64m');
+      await using _killed = await storeWithLongLog(volume);
+      const copy = volume.file('store.db.schema-1');
+      await writeFile(copy, 'of an earlier upgrade');
+      await fill(volume.path);
+      await assert.rejects(openSqliteStore({ path: volume.file('store.db'), cluster: CLUSTER }), {
+        code: 'CONFIG',
+        message: /^Cannot open the store .* is full; the state folder must be on a writable volume with space left$/,
+      });
+      assert.equal(await readFile(copy, 'utf8'), 'of an earlier upgrade');
     },
   );
 
