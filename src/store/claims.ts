@@ -114,13 +114,12 @@ export class Claims {
     );
     const mayBatch = suspect === undefined || suspect === 'batch';
     const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
-    const nextDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
-    if (batch !== undefined || request.batch !== true)
-      return { deliveries, batch, hasGathered: batch !== undefined, nextDueAt, superseded };
-    const batchDueAt = this.#gathered.nextDueAt(chain);
-    const next = Math.min(nextDueAt ?? Infinity, batchDueAt ?? Infinity);
-    const hasGathered = batchDueAt !== undefined;
-    return { deliveries, batch, hasGathered, nextDueAt: Number.isFinite(next) ? next : undefined, superseded };
+    const batchDueAt = request.batch === true && batch === undefined ? this.#gathered.nextDueAt(chain) : undefined;
+    const hasGathered = batch !== undefined || batchDueAt !== undefined;
+    const singleDueAt = isCut || rows.length > limit ? now : this.#nextDueAt(chain);
+    // A batch that must not run beside a suspect may be long due: the end of the suspect makes the chain claim again.
+    const nextDueAt = mayBatch ? earliest(singleDueAt, batchDueAt) : singleDueAt;
+    return { deliveries, batch, hasGathered, nextDueAt, superseded };
   }
 
   /** Makes due parked deliveries ready, and opens deliveries for due timers. */
@@ -175,10 +174,12 @@ export class Claims {
   }
 
   #nextDueAt(chain: string): number | undefined {
-    const parked = this.#statements.nextParked.get(chain)?.due_at;
-    const next = Math.min(parked ?? Infinity, this.#memory.nextTimer(chain) ?? Infinity);
-    return Number.isFinite(next) ? next : undefined;
+    return earliest(this.#statements.nextParked.get(chain)?.due_at, this.#memory.nextTimer(chain));
   }
+}
+
+function earliest(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
 /** What is left of {@link MAX_BYTES}. */

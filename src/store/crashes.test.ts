@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, test } from 'node:test';
-import { accept, claimOne, CLUSTER, COMPLETED, NOW, seen, withPending } from './conformance/fixture.ts';
+import { accept, claim, claimOne, CLUSTER, COMPLETED, NOW, seen, withPending } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Delivery } from './delivery.ts';
 import type { Store } from './store.ts';
@@ -127,6 +127,29 @@ describe('after repeated crashes', () => {
     for (const id of suspect.ids) await last.complete(id, COMPLETED);
     assert.deepEqual((await claimed(last, NOW + 2)).texts, ['', 'later 0']);
     assert.deepEqual((await claimed(last, NOW + 2)).texts, ['', 'a 0, b 0']);
+  });
+
+  test('a batch that has to wait for a suspect does not make the chain ask for it again and again', async (t) => {
+    const path = await temporaryFile(t);
+    const first = await afterCrash(path);
+    await withPending(first, ['member', 'suspect']);
+    const [member, suspect] = (await claim(first)).deliveries;
+    const park = {
+      until: NOW,
+      attempts: 0,
+      deferredSince: undefined,
+      reason: 'r',
+      gather: { handler: 'default/slack' },
+    };
+    await first.park(member?.id ?? 0, park);
+    const second = await afterCrash(path);
+    t.after(async () => Promise.all([first.close(), second.close()]));
+    for (const claimed of [[suspect?.id], []]) {
+      const { deliveries, hasGathered, nextDueAt } = await claim(second, { batch: true });
+      assert.deepEqual([deliveries.map(({ id }) => id), hasGathered, nextDueAt], [claimed, true, undefined]);
+    }
+    assert.equal(await second.complete(suspect?.id ?? 0, COMPLETED), true, 'the batch waited for it');
+    assert.equal((await claim(second, { batch: true })).batch?.deliveries.length, 1);
   });
 
   test('the crash count restarts with a replay', async (t) => {

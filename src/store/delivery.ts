@@ -80,7 +80,7 @@ export interface Claimed {
   readonly hasGathered: boolean;
   /** How many ended as superseded in this call. */
   readonly superseded: number;
-  /** When the next one that is neither handed out nor blocked becomes due; undefined if nothing waits. */
+  /** When the next one that is neither handed out nor held back by another becomes due; undefined if nothing waits. */
   readonly nextDueAt: number | undefined;
 }
 
