@@ -2,6 +2,8 @@
  * JSON as TypeScript sees it, and what kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value (see
  * parse.ts), which is a number, not a map.
  */
+import { isDeepStrictEqual } from 'node:util';
+
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: Json | undefined;
@@ -62,6 +64,15 @@ export function isEmpty(value: Json | undefined, nulls = true): boolean {
 export function nestsDeeper(value: Json | undefined, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner: Json | undefined) => nestsDeeper(inner, levels - 1));
+}
+
+/** Whether the values are equal; false for values nested deeper than the stack allows. */
+export function isSameJson(a: Json | undefined, b: Json | undefined): boolean {
+  try {
+    return isDeepStrictEqual(a, b);
+  } catch {
+    return false;
+  }
 }
 
 /** As JSON, with exact numbers. For a value nested deeper than the stack allows, a text that says so. */

@@ -1,6 +1,5 @@
 /** The fields that an entry of managedFields owns, in the FieldsV1 format of structured-merge-diff. */
-import { isDeepStrictEqual } from 'node:util';
-import { isObject, member, type Json, type JsonObject } from '../json.ts';
+import { isObject, isSameJson, member, type Json, type JsonObject } from '../json.ts';
 
 /** More leaf paths than this of one entry are of no use to people, and each path repeats its parents. */
 const MAX_PATHS = 1000;
@@ -71,8 +70,7 @@ export function ownsDifference(
   path = '',
   depth = 1,
 ): boolean {
-  if (!isObject(fields) || before === undefined || after === undefined || isDeepStrictEqual(before, after))
-    return false;
+  if (!isObject(fields) || before === undefined || after === undefined || isSameJson(before, after)) return false;
   const steps = Object.entries(fields);
   if (steps.length === 0 || depth === MAX_DEPTH) return !isNoisy(path);
   return steps.some(([step, inner]) => {
@@ -91,7 +89,7 @@ function valueAt(value: Json, step: string): Json | undefined {
     case 'k:': {
       const keys = mergeKeys(rest);
       const hasKeys = (item: Json): boolean =>
-        isObject(item) && keys.every(([name, key]) => isDeepStrictEqual(item[name], key));
+        isObject(item) && keys.every(([name, key]) => isSameJson(item[name], key));
       return Array.isArray(value) ? value.find(hasKeys) : undefined;
     }
     case 'i:':

@@ -3,8 +3,8 @@
  * its place and reports from its own `before` to the newest `after`; the others end as superseded. The history keeps each change.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { isDeepStrictEqual } from 'node:util';
 import type { Actor, Manifest } from '../change.ts';
+import { isSameJson } from '../json.ts';
 import { parseManifest } from '../parse.ts';
 import type { Counters } from './counters.ts';
 import { UNBLOCK, type ReportedRow } from './delivery-row.ts';
@@ -114,7 +114,7 @@ export class Merging {
     if (ACTIONS[first.action] === 'added') return ACTIONS[last.newest_action] === 'deleted';
     const before = this.#statements.change.get(first.change);
     const after = this.#statements.change.get(last.newest);
-    return isDeepStrictEqual(stateOf(before?.before), stateOf(after?.after));
+    return isSameJson(stateOf(before?.before), stateOf(after?.after));
   }
 }
 

@@ -12,6 +12,7 @@ import {
   NOW,
   openScope,
   seen,
+  seenDeep,
   SPEC,
   storeTest,
   utf8,
@@ -232,6 +233,19 @@ export function acceptance(fixture: StoreFixture): void {
       );
       assert.equal((await claim(store)).deliveries[0]?.change.after?.['data'], data);
     });
+
+    storeTest(
+      fixture,
+      'accepts a change of a deeply nested object, made by the owner of the field',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        const managedFields = utf8('[{"manager":"helm","operation":"Update","fieldsV1":{"f:spec":{}}}]');
+        for (const version of [1, 2]) await accept(store, scope, seenDeep('web', version, { managedFields }));
+        assert.deepEqual((await store.history({ limit: 10 })).at(-1)?.by, [
+          { manager: 'helm', operation: 'Update', paths: ['spec'] },
+        ]);
+      },
+    );
 
     storeTest(fixture, 'treats keys such as __proto__ as data', async ({ store }) => {
       const body = utf8(

@@ -52,6 +52,15 @@ export function seen(name: string, version: number, more: Partial<Observation> =
   return { type: 'seen', key, uid: `uid-${name}`, resourceVersion: String(version), digest: version, body, ...more };
 }
 
+/** As {@link seen}, nested about as deeply as an API server accepts: too deeply to be compared recursively. */
+export function seenDeep(name: string, version: number, more: Partial<Observation> = {}): Observation {
+  const spec = `${'{"a":'.repeat(9_900)}${version}${'}'.repeat(9_900)}`;
+  return seen(name, version, {
+    body: utf8(`{"metadata":{"name":"${name}","namespace":"shop"},"spec":${spec}}`),
+    ...more,
+  });
+}
+
 export function gone(name: string, version: number, more: Partial<Observation> = {}): Observation {
   return { ...seen(name, version, more), type: 'gone', body: new Uint8Array(0) };
 }

@@ -15,6 +15,7 @@ import {
   NOW,
   openScope,
   seen,
+  seenDeep,
   storeTest,
   utf8,
   withPending,
@@ -171,6 +172,19 @@ export function merging(fixture: StoreFixture): void {
         assert.deepEqual(await merged(store), ['updated 1 -> 4']);
         const [balance] = await assertBalanced(store);
         assert.deepEqual([balance?.superseded, balance?.pending], [4, 1]);
+      },
+    );
+
+    storeTest(
+      fixture,
+      'reports what is nested too deeply to tell whether it is back to what it was',
+      async ({ store }) => {
+        const scope = await openScope(store);
+        await accept(store, scope, seenDeep('web', 1));
+        await store.complete((await claimOne(store)).id, COMPLETED);
+        await accept(store, scope, seenDeep('web', 2), seenDeep('web', 3));
+        const { change } = await claimOne(store, { now: LATER, coalesce: true });
+        assert.deepEqual([change.resourceVersion, change.flags], ['3', { compacted: true }]);
       },
     );
 
