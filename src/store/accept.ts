@@ -1,6 +1,5 @@
 /** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
-import type { DatabaseSync } from 'node:sqlite';
-import type { Action, Actor, Change } from '../change.ts';
+import type { Action, Actor } from '../change.ts';
 import { parseJson } from '../parse.ts';
 import { attribute, knownOf, type Versions } from './attribution.ts';
 import type { Json } from '../json.ts';
@@ -16,9 +15,9 @@ import {
   type Observed,
   type PackedObservations,
 } from './observations.ts';
-import { bitsOf, Changes, queueOf } from './records.ts';
-import { Staging } from './staging.ts';
+import { bitsOf, queueOf, type Changes } from './records.ts';
 import type { AcceptBatch, Accepted } from './scope.ts';
+import type { Staging } from './staging.ts';
 
 export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
 
@@ -26,32 +25,37 @@ export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observa
 const ROW_SIZE = 400;
 const FINAL_STATE_UNKNOWN = bitsOf({ finalStateUnknown: true });
 
-export class Acceptor {
+export interface AcceptorParts {
+  readonly baseline: Baseline;
+  readonly bodies: Bodies;
+  readonly changes: Changes;
+  readonly deliveries: Deliveries;
+  readonly facts: Facts;
   readonly staging: Staging;
+}
+
+export class Acceptor {
   readonly #baseline: Baseline;
   readonly #bodies: Bodies;
+  readonly #changes: Changes;
   readonly #deliveries: Deliveries;
   readonly #facts: Facts;
-  readonly #changes: Changes;
+  readonly #staging: Staging;
 
-  constructor(db: DatabaseSync, parts: { baseline: Baseline; bodies: Bodies; deliveries: Deliveries; facts: Facts }) {
+  constructor(parts: AcceptorParts) {
     this.#baseline = parts.baseline;
     this.#bodies = parts.bodies;
+    this.#changes = parts.changes;
     this.#deliveries = parts.deliveries;
     this.#facts = parts.facts;
-    this.#changes = new Changes(db);
-    this.staging = new Staging(db, parts.bodies);
-  }
-
-  leaveCluster(cluster: Change['cluster']): void {
-    this.#changes.leaveCluster(cluster);
+    this.#staging = parts.staging;
   }
 
   accept(batch: PackedBatch, now: number): Accepted {
     const acceptance: Acceptance = { scope: this.#baseline.scope(batch.scope), now, changes: 0, size: 0 };
     if (batch.staged === true) {
-      for (const observed of this.staging.read(batch.scope)) this.#observe(acceptance, observed);
-      this.staging.clear(batch.scope);
+      for (const observed of this.#staging.read(batch.scope)) this.#observe(acceptance, observed);
+      this.#staging.clear(batch.scope);
     }
     for (const observed of unpackObservations(batch.observations)) {
       this.#observe(acceptance, observed);

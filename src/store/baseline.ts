@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import { requireRow, query } from './query.ts';
-import { Kinds } from './records.ts';
+import type { Kinds } from './records.ts';
 import type { Basis, ScopeKey, ScopeSpec, ScopeState, Seen } from './scope.ts';
 import type { HeldManifest, HeldQuery } from './stored.ts';
 
@@ -43,9 +43,9 @@ export class Baseline {
   readonly #kinds: Kinds;
   readonly #statements;
 
-  constructor(db: DatabaseSync, bodies: Bodies) {
-    this.#bodies = bodies;
-    this.#kinds = new Kinds(db);
+  constructor(db: DatabaseSync, parts: { bodies: Bodies; kinds: Kinds }) {
+    this.#bodies = parts.bodies;
+    this.#kinds = parts.kinds;
     this.#statements = prepare(db);
   }
 

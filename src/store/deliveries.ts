@@ -7,7 +7,7 @@ import type { Counters } from './counters.ts';
 import type { Crashes } from './crashes.ts';
 import type { Edits } from './edits.ts';
 import { MAKE_READY, UNBLOCK } from './delivery-row.ts';
-import { Failures } from './failures.ts';
+import type { Failures } from './failures.ts';
 import type { Gathered } from './gathered.ts';
 import type { HandlerMemory, StateRecords } from './handler-memory.ts';
 import type { Merging } from './merging.ts';
@@ -41,6 +41,7 @@ export interface DeliveriesParts {
   readonly counters: Counters;
   readonly crashes: Crashes;
   readonly edits: Edits;
+  readonly failures: Failures;
   readonly gathered: Gathered;
   readonly memory: HandlerMemory;
   readonly merging: Merging;
@@ -50,7 +51,7 @@ export class Deliveries {
   readonly #counters: Counters;
   readonly #edits: Edits;
   readonly #memory: HandlerMemory;
-  readonly failures: Failures;
+  readonly #failures: Failures;
   readonly #gathered: Gathered;
   readonly #merging: Merging;
   readonly #crashes: Crashes;
@@ -60,7 +61,7 @@ export class Deliveries {
     this.#counters = parts.counters;
     this.#edits = parts.edits;
     this.#memory = parts.memory;
-    this.failures = new Failures(db);
+    this.#failures = parts.failures;
     this.#gathered = parts.gathered;
     this.#merging = parts.merging;
     this.#crashes = parts.crashes;
@@ -108,7 +109,7 @@ export class Deliveries {
   deadLetter(delivery: number, death: Death, now: number, forks?: Forks): void {
     const { handler, error, attempts } = death;
     const ended = this.#end(delivery, { kind: 'dead', by: handler, reason: error }, now, attempts);
-    this.failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
+    this.#failures.add(delivery, { outcome: 'dead', attempt: attempts, handler, error, at: now });
     if (death.isAlone === true) this.#gathered.separate(delivery);
     if (forks !== undefined) this.#fork(delivery, ended, forks);
     this.#unblock(ended);
@@ -120,7 +121,7 @@ export class Deliveries {
     if (park.failure !== undefined) {
       const { handler, outcome } = park.failure;
       const attempt = outcome === 'failed' ? park.attempts : park.attempts + 1;
-      this.failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
+      this.#failures.add(delivery, { outcome, attempt, handler, error: park.reason, at: now });
     }
     const { until, attempts, deferredSince = null, reason } = park;
     this.#statements.park.run(until, attempts, deferredSince, reason, dueSince ?? null, delivery);
@@ -133,10 +134,6 @@ export class Deliveries {
 
   checkpointAll(deliveries: readonly number[], handler: string): void {
     for (const delivery of deliveries) this.checkpoint(delivery, handler);
-  }
-
-  fixBatch(deliveries: readonly number[]): number {
-    return this.#gathered.fix(deliveries);
   }
 
   release(delivery: number, perhapsSent = false): void {

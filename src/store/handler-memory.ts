@@ -1,7 +1,7 @@
 /** The states that stateful handlers keep for an object or a group, and the wake-ups they asked for. */
 import type { DatabaseSync } from 'node:sqlite';
 import { requireRow, query } from './query.ts';
-import { Changes, groupOf, queueOf } from './records.ts';
+import { groupOf, queueOf, type Changes } from './records.ts';
 import type { StateWrites } from './delivery.ts';
 import type { StoredState } from './stored.ts';
 
@@ -36,8 +36,8 @@ export class HandlerMemory {
   readonly #changes: Changes;
   readonly #statements;
 
-  constructor(db: DatabaseSync) {
-    this.#changes = new Changes(db);
+  constructor(db: DatabaseSync, changes: Changes) {
+    this.#changes = changes;
     this.#statements = prepare(db);
   }
 

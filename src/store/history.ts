@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Bodies } from './bodies.ts';
 import type { Facts } from './facts.ts';
-import { Failures } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { requireRow, query } from './query.ts';
 import {
   objectsCondition,
@@ -68,10 +68,10 @@ export class History {
   readonly #heir;
   readonly #inherit;
 
-  constructor(db: DatabaseSync, bodies: Bodies, facts: Facts) {
-    this.#bodies = bodies;
-    this.#facts = facts;
-    this.#failures = new Failures(db);
+  constructor(db: DatabaseSync, parts: { bodies: Bodies; facts: Facts; failures: Failures }) {
+    this.#bodies = parts.bodies;
+    this.#facts = parts.facts;
+    this.#failures = parts.failures;
     const select = `
       SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS}
       WHERE c.id > ?1 AND c.id < ?10 AND c.action <> ${TIMER} AND (?2 IS NULL OR c.observed_at >= ?2) AND (?3 IS NULL OR c.key = ?3)
@@ -87,7 +87,8 @@ export class History {
       `SELECT ${columns} FROM changes c WHERE c.id > ? ORDER BY c.id LIMIT ${PRUNE_STEP}`,
     );
     this.#one = query<PruneRow>(db, `SELECT ${columns} FROM changes c WHERE c.id = ?`);
-    this.#ended = db.prepare(
+    this.#ended = query<{ id: number }>(
+      db,
       `SELECT c.id FROM changes c JOIN kinds k ON k.id = c.kind
        WHERE (?1 IS NULL OR c.observed_at < ?1) AND ${objectsCondition(2)} AND NOT (${isNeeded}) ORDER BY c.id`,
     );
@@ -143,7 +144,7 @@ export class History {
   }
 
   ended({ observedBefore, ...objects }: EndedQuery): number[] {
-    return this.#ended.all(observedBefore ?? null, ...objectsValues(objects)).map(({ id }) => Number(id));
+    return this.#ended.all(observedBefore ?? null, ...objectsValues(objects)).map(({ id }) => id);
   }
 
   /** One step; see {@link doStep}. */

@@ -12,12 +12,13 @@ import { DeadLetters, type DeadLetterRecord } from './dead-letters.ts';
 import { Deliveries } from './deliveries.ts';
 import { Edits } from './edits.ts';
 import type { Facts } from './facts.ts';
+import { Failures } from './failures.ts';
 import { Gathered } from './gathered.ts';
 import { HandlerMemory } from './handler-memory.ts';
 import { History } from './history.ts';
 import { Merging } from './merging.ts';
 import type { PackedObservations } from './observations.ts';
-import { Kinds } from './records.ts';
+import { Changes, Kinds } from './records.ts';
 import { MEMORY_KEPT_MS } from './store.ts';
 import type { ChangeRecord } from './change-of.ts';
 import type { ClaimRequest, Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
@@ -25,6 +26,7 @@ import type { DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './loo
 import type { ScopeSpec } from './scope.ts';
 import type { HeldQuery, StoredEdits, StoredManifest, StoredState } from './stored.ts';
 import { SinkMemory } from './sink-memory.ts';
+import { Staging } from './staging.ts';
 import { Trips, type TripRecord } from './trips.ts';
 
 /** Arguments and results must be cloneable to another thread. */
@@ -50,22 +52,24 @@ function write<A extends unknown[], R>(run: (...args: A) => R): Operation<A, R> 
 }
 
 export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters, crashes: Crashes) {
+  const kinds = new Kinds(db);
   const bodies = new Bodies(db);
-  const baseline = new Baseline(db, bodies);
+  const changes = new Changes(db);
+  const failures = new Failures(db);
+  const baseline = new Baseline(db, { bodies, kinds });
+  const staging = new Staging(db, bodies);
   const edits = new Edits(db);
-  const memory = new HandlerMemory(db);
+  const memory = new HandlerMemory(db, changes);
   const gathered = new Gathered(db);
   const merging = new Merging(db, counters);
   const parts = { counters, crashes, edits, gathered, memory, merging };
-  const deliveries = new Deliveries(db, parts);
+  const deliveries = new Deliveries(db, { ...parts, failures });
   const claims = new Claims(db, { ...parts, deliveries });
-  const history = new History(db, bodies, facts);
+  const history = new History(db, { bodies, facts, failures });
   const deadLetters = new DeadLetters(db, { deliveries, counters, edits, history, merging });
-  const trips = new Trips(db);
-  const kinds = new Kinds(db);
+  const trips = new Trips(db, failures);
   const sinkMemory = new SinkMemory(db);
-  const acceptor = new Acceptor(db, { baseline, bodies, deliveries, facts });
-  const { staging } = acceptor;
+  const acceptor = new Acceptor({ baseline, bodies, changes, deliveries, facts, staging });
   return {
     openScope: write((spec: ScopeSpec) => {
       const state = baseline.open(spec);
@@ -92,7 +96,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     ),
     replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);
-      deliveries.failures.blank(rows.map(({ id }) => id));
+      failures.blank(rows.map(({ id }) => id));
     }),
     edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
     replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
@@ -130,7 +134,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       ],
     },
     checkpointAll: write((ids: readonly number[], handler: string) => deliveries.checkpointAll(ids, handler)),
-    fixBatch: write((ids: readonly number[]) => deliveries.fixBatch(ids)),
+    fixBatch: write((ids: readonly number[]) => gathered.fix(ids)),
     checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
     complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
       deliveries.complete(delivery, end, now, writes, forks),
@@ -177,7 +181,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     ended: read((query: EndedQuery) => history.ended(query)),
     forget: write((changes: readonly number[]) => history.forget(changes)),
     balances: read((now: number) => counters.balances(now)),
-    leaveCluster: write((cluster: Change['cluster']) => acceptor.leaveCluster(cluster)),
+    leaveCluster: write((cluster: Change['cluster']) => changes.leaveCluster(cluster)),
     getFact: read((name: string) => facts.get(name)),
     setFact: write((name: string, value: string) => facts.set(name, value)),
     end: write(() => crashes.end()),

@@ -24,7 +24,7 @@ export class Staging {
   readonly #bodies: Bodies;
   readonly #insert;
   readonly #page;
-  readonly #staged;
+  readonly #bodyIds;
   readonly #clear;
 
   constructor(db: DatabaseSync, bodies: Bodies) {
@@ -33,7 +33,7 @@ export class Staging {
       'INSERT INTO staged (scope, bits, key, uid, rv, digest, body, size, managed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     );
     this.#page = query<StagedRow>(db, 'SELECT * FROM staged WHERE scope = ? AND id > ? ORDER BY id LIMIT ?');
-    this.#staged = db.prepare('SELECT body FROM staged WHERE scope = ? AND body IS NOT NULL');
+    this.#bodyIds = query<Pick<StagedRow, 'body'>>(db, 'SELECT body FROM staged WHERE scope = ?');
     this.#clear = db.prepare('DELETE FROM staged WHERE scope = ?');
   }
 
@@ -65,7 +65,7 @@ export class Staging {
 
   /** For observations that were not {@link read}: releases their bodies too. */
   discard(scope: number): void {
-    for (const { body } of this.#staged.all(scope)) this.#bodies.release(Number(body));
+    for (const { body } of this.#bodyIds.all(scope)) this.#bodies.release(body);
     this.#clear.run(scope);
   }
 }

@@ -1,6 +1,6 @@
 /** What happened to one change in each chain and branch. */
 import type { DatabaseSync } from 'node:sqlite';
-import { Failures } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { query } from './query.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, GATHERED, PARKED, READY } from './schema.ts';
@@ -39,8 +39,8 @@ export class Trips {
   readonly #change;
   readonly #deliveries;
 
-  constructor(db: DatabaseSync) {
-    this.#failures = new Failures(db);
+  constructor(db: DatabaseSync, failures: Failures) {
+    this.#failures = failures;
     this.#change = query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`);
     this.#deliveries = query<DeliveryRow>(db, 'SELECT * FROM deliveries WHERE change = ? ORDER BY id');
   }
