@@ -101,17 +101,13 @@ export class Claims {
     const suspect = this.#crashes.nextSuspect(chain, now);
     const room = { bytes: MAX_BYTES };
     const { rows, isCut } = takeFitting(this.#rowsFor(suspect, chain, limit + 1), room);
-    const first = rows.slice(0, limit);
-    const deliveries = first.flatMap((row) => {
+    const deliveries = rows.slice(0, limit).flatMap((row) => {
       const behind = suspect === undefined ? this.#rowsBehind(row, request, room) : [];
       const waiting = behind.map((other) => this.#handOut(other, chain, [], true));
       return [this.#handOut(row, chain, stateful), ...waiting];
     });
-    this.#crashes.note(
-      chain,
-      request.atOnce ?? limit,
-      first.map(({ delivery }) => delivery),
-    );
+    const handedOut = deliveries.map(({ id }) => id);
+    this.#crashes.note(chain, request.atOnce ?? limit, handedOut);
     const mayBatch = suspect === undefined || suspect === 'batch';
     const batch = request.batch === true && mayBatch ? this.#handOutBatch(request) : undefined;
     const batchDueAt = request.batch === true && batch === undefined ? this.#gathered.nextDueAt(chain) : undefined;

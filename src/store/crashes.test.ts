@@ -152,6 +152,31 @@ describe('after repeated crashes', () => {
     assert.equal((await claim(second, { batch: true })).batch?.deliveries.length, 1);
   });
 
+  test('counts crashes for a change that was handed out behind another of its group, once its turn has come', async (t) => {
+    const path = await temporaryFile(t);
+    const stores: Store[] = [];
+    t.after(async () => Promise.all(stores.map((store) => store.close())));
+    const start = async () => {
+      const store = await afterCrash(path);
+      stores.push(store);
+      return store;
+    };
+    const grouping = await start();
+    await withPending(grouping, ['a', 'b', 'c']);
+    for (const { id } of (await claim(grouping)).deliveries) {
+      const { states } = await grouping.join(id, 'shop', ['h']);
+      if (states !== undefined) await grouping.release(id);
+    }
+    await grouping.close();
+    const crashed = await start();
+    const [a, b] = (await claim(crashed, { behind: 31 })).deliveries;
+    assert.ok(a && b?.isBehind);
+    const halted = { kind: 'halted', by: 'h', reason: 'r' } as const;
+    await crashed.completeAll([{ delivery: a.id, end: halted }], {}, b.id);
+    const { id, crashes } = await claimOne(await start());
+    assert.deepEqual([id, crashes], [b.id, 1]);
+  });
+
   test('the crash count restarts with a replay', async (t) => {
     const path = await temporaryFile(t);
     const first = await afterCrash(path);
