@@ -38,6 +38,14 @@ export function isWait(thrown: unknown): thrown is HandlerFailure {
   return thrown instanceof HandlerFailure && thrown.code === 'WAIT';
 }
 
+/** Why calls are cut off when the process stops. Recognised by identity, as it does not count as a failure. */
+export const STOPPED = new Error('the process is stopping');
+
+/** Whether it was cut off or refused because the process stops: no attempt was made. */
+export function isStopped(thrown: unknown): thrown is HandlerFailure {
+  return thrown instanceof HandlerFailure && thrown.cause === STOPPED;
+}
+
 /**
  * Until when a failure for which {@link isWait} holds wants to wait, milliseconds since the epoch. A time long past is a
  * mistake, such as a duration, and would come due again and again: a second from `now` is used instead.

@@ -90,6 +90,24 @@ describe('fallback', () => {
     assert.deepEqual(askedAt, [0, 5_000]);
   });
 
+  test('that is cut off when the process stops counts as no attempt, and delivers after the next start', async (t) => {
+    let calls = 0;
+    const chain = await startTestChain(t, {
+      handlers: [
+        sink('slack', () => Promise.reject(new RetryAfterError('a rest', { retryAfterMs: 1_000, openForMs: 60_000 }))),
+        sink('mail', () => (++calls === 1 ? new Promise(() => undefined) : Promise.resolve())),
+      ],
+      fallbacks: { slack: { to: 'mail', afterMs: 0 } },
+      retry: { retries: 0, deferForMs: 0 },
+    });
+    await chain.accept('shop/a');
+    await chain.clock.waitForSleepers(2);
+    await chain.restart(0);
+    await chain.runner.idle();
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([calls, balance?.completed, balance?.dead], [2, 1, 0]);
+  });
+
   test('also delivers the members of a batch', async (t) => {
     const told: string[] = [];
     const chain = await startTestChain(t, {

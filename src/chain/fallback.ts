@@ -1,6 +1,6 @@
 /** Lets another sink deliver in place of one whose receiver has been failing for long. */
 import { RetryAfterError } from '../errors.ts';
-import { isWait, HandlerFailure, numberField } from './failure.ts';
+import { isStopped, isWait, HandlerFailure, numberField } from './failure.ts';
 import type { Observer } from './observe.ts';
 import type { SinkStep } from './step.ts';
 
@@ -17,7 +17,7 @@ export interface FallbackDelivery<T> {
   deliver(sink: SinkStep, insteadOf?: string): Promise<T>;
 }
 
-/** A delivery by the fallback counts as this sink's. If the fallback fails too, this sink's failure decides. */
+/** A delivery by the fallback counts as this sink's. If the fallback fails too, this sink's failure decides, unless the fallback only waits or was cut off. */
 export async function deliverWithFallback<T>(
   step: SinkStep,
   delivery: FallbackDelivery<T>,
@@ -30,7 +30,7 @@ export async function deliverWithFallback<T>(
     const substitute = fallbackFor(step, thrown, delivery.fallbacks);
     if (substitute === undefined) throw capWaitForFallback(step, thrown);
     const result = await deliverWithFallback(substitute, delivery, step.id).catch((fallbackError: unknown) => {
-      throw isWait(fallbackError) ? fallbackError : thrown;
+      throw isWait(fallbackError) || isStopped(fallbackError) ? fallbackError : thrown;
     });
     delivery.observer.fallback(step.id, substitute.id, delivery.changes);
     return result;

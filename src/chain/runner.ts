@@ -15,7 +15,7 @@ import { runBatch } from './batch.ts';
 import { Claims } from './claims.ts';
 import { RunningCalls } from './deadline.ts';
 import { FateWriter } from './fate-writer.ts';
-import { HandlerFailure } from './failure.ts';
+import { HandlerFailure, isStopped, STOPPED } from './failure.ts';
 import type { Fallbacks } from './fallback.ts';
 import { fateOf, type Outcome } from './fate.ts';
 import { Gathering } from './gathering.ts';
@@ -76,8 +76,6 @@ export interface ChainRunner {
  */
 const MAX_HELD_MS = 10;
 const MAX_HELD_WHEN_FULL_MS = 2;
-/** Why calls are aborted at the end of the grace period. Recognised by identity, as it does not count as a failure. */
-const STOPPED = new Error('the process is stopping');
 
 export function createChainRunner(options: ChainRunnerOptions): ChainRunner {
   return new Runner(options);
@@ -303,7 +301,7 @@ class Runner implements ChainRunner {
   async #settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void> {
     const fate = runResult.kind === 'done' ? fateOf(delivery, runResult.result) : runResult;
     if (fate === undefined) return this.#claims.hasMore ? this.kick() : undefined;
-    if ('failure' in fate && fate.failure.cause === STOPPED) return this.#fateWriter.release(delivery, true);
+    if ('failure' in fate && isStopped(fate.failure)) return this.#fateWriter.release(delivery, true);
     const hasMore = await this.#writeTogether(() =>
       this.#persistence.keepTrying('end a change', () => this.#fateWriter.write(delivery, fate)),
     );
