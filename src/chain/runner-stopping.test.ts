@@ -91,6 +91,22 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
+  test('stop() with less time cuts short one under way, as when the Lease is lost meanwhile', async (t) => {
+    const signals: AbortSignal[] = [];
+    const hanging = sink('hanging', (_, { signal }) => new Promise(() => void signals.push(signal)));
+    const chain = await startTestChain(t, { handlers: [hanging] });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    const draining = chain.runner.stop(20_000);
+    const abandoned = chain.runner.stop(0);
+    await chain.clock.advance(0);
+    assert.deepEqual(
+      signals.map(({ aborted }) => aborted),
+      [true],
+    );
+    assert.deepEqual(await Promise.all([draining, abandoned]), [{ unfinished: 1 }, { unfinished: 1 }]);
+  });
+
   test('a delivery unfinished after the grace period is released, and delivered after the next start', async (t) => {
     let runs = 0;
     const attempts: number[] = [];

@@ -63,7 +63,7 @@ export interface ChainRunner {
   kick(): void;
   /**
    * Takes no more work, lets running changes end for up to `graceMs`, then aborts and releases them; stops the handlers.
-   * Returns how many were released: they run again after the next start.
+   * Returns how many were released: they run again after the next start. Called again, whichever period ends first counts.
    */
   stop(graceMs: number): Promise<{ readonly unfinished: number }>;
   /** Resolves when nothing runs and nothing is due now. */
@@ -101,6 +101,9 @@ class Runner implements ChainRunner {
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   readonly #calls: RunningCalls;
   readonly #idleWaiters: (() => void)[] = [];
+  #drained: Promise<number> = Promise.resolve(0);
+  /** How many were running at the end of the grace period. */
+  #interrupted: number | undefined;
 
   constructor(options: ChainRunnerOptions) {
     const { chain, clock, log, metrics } = options;
@@ -165,20 +168,29 @@ class Runner implements ChainRunner {
   async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
-    if (!wasRunning) return { unfinished: 0 };
+    if (wasRunning) this.#drained = this.#drain();
+    await waitAtMost(this.#options.clock, graceMs, this.#drained);
+    this.#interrupt();
+    return { unfinished: await this.#drained };
+  }
+
+  /** Lets what runs end, however long it takes. Returns how many were released. */
+  async #drain(): Promise<number> {
     const { clock } = this.#options;
     this.#claims.stop();
     this.#heldWrites.flush();
     const released = [this.#releaseReady()];
-    await waitAtMost(clock, graceMs, this.#untilIdle());
-    const interrupted = this.#slots.running + this.#slots.lent;
-    this.#persistence.giveUp();
-    this.#calls.abort(STOPPED);
     await this.#untilIdle();
     released.push(this.#releaseReady());
-    const unfinished = interrupted + (await Promise.all(released)).reduce((sum, n) => sum + n, 0);
+    const unfinished = (await Promise.all(released)).reduce((sum, n) => sum + n, this.#interrupted ?? 0);
     await stopAll(this.#handlers, { clock, log: this.#log });
-    return { unfinished };
+    return unfinished;
+  }
+
+  #interrupt(): void {
+    this.#interrupted ??= this.#slots.running + this.#slots.lent;
+    this.#persistence.giveUp();
+    this.#calls.abort(STOPPED);
   }
 
   #createClaims(): Claims {
