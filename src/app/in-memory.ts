@@ -21,7 +21,7 @@ export function isUnwritable(thrown: unknown): boolean {
 }
 
 export interface DrainOptions {
-  readonly chains: { idle(): Promise<void>; stop(graceMs: number): Promise<unknown> };
+  readonly chains: { idle(): Promise<void>; stop(graceMs: number): Promise<void> };
   readonly store: Pick<Store, 'balances'>;
   readonly clock: Clock;
   readonly log: Logger;

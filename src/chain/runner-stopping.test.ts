@@ -87,7 +87,7 @@ describe('chain runner: deadlines and stopping', () => {
     await chain.clock.waitForSleepers(2);
     const stopping = chain.runner.stop(20_000);
     finish();
-    assert.deepEqual(await stopping, { unfinished: 0 });
+    await stopping;
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
@@ -104,7 +104,8 @@ describe('chain runner: deadlines and stopping', () => {
       signals.map(({ aborted }) => aborted),
       [true],
     );
-    assert.deepEqual(await Promise.all([draining, abandoned]), [{ unfinished: 1 }, { unfinished: 1 }]);
+    await Promise.all([draining, abandoned]);
+    assert.equal((await chain.store.balances())[0]?.pending, 1);
   });
 
   test('a delivery unfinished after the grace period is released, and delivered after the next start', async (t) => {
@@ -120,7 +121,7 @@ describe('chain runner: deadlines and stopping', () => {
     });
     await chain.accept('shop/web');
     await chain.clock.waitForSleepers(2);
-    assert.deepEqual(await chain.restart(5_000), { unfinished: 1 });
+    await chain.restart(5_000);
     await chain.runner.idle();
     assert.deepEqual(attempts, [1, 1]);
     assert.equal((await chain.store.balances())[0]?.completed, 1);
@@ -147,7 +148,7 @@ describe('chain runner: deadlines and stopping', () => {
     await claimed.promise;
     const restarting = chain.restart();
     mayAnswer.resolve();
-    assert.deepEqual(await restarting, { unfinished: 1 });
+    await restarting;
     await chain.runner.idle();
     assert.equal(delivered.length, 1);
   });

@@ -62,10 +62,10 @@ export interface ChainRunner {
   /** To be called when there may be work. Cheap, and safe at any time. */
   kick(): void;
   /**
-   * Takes no more work, lets running changes end for up to `graceMs`, then aborts and releases them; stops the handlers.
-   * Returns how many were released: they run again after the next start. Called again, whichever period ends first counts.
+   * Takes no more work, lets running changes end for up to `graceMs`, then aborts and releases them: they run again after the
+   * next start. Stops the handlers. Called again, whichever period ends first counts.
    */
-  stop(graceMs: number): Promise<{ readonly unfinished: number }>;
+  stop(graceMs: number): Promise<void>;
   /** Resolves when nothing runs and nothing is due now. */
   idle(): Promise<void>;
 }
@@ -101,9 +101,7 @@ class Runner implements ChainRunner {
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   readonly #calls: RunningCalls;
   readonly #idleWaiters: (() => void)[] = [];
-  #drained: Promise<number> = Promise.resolve(0);
-  /** How many were running at the end of the grace period. */
-  #interrupted: number | undefined;
+  #drained: Promise<void> = Promise.resolve();
 
   constructor(options: ChainRunnerOptions) {
     const { chain, clock, log, metrics } = options;
@@ -165,32 +163,25 @@ class Runner implements ChainRunner {
     await this.#untilIdle();
   }
 
-  async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
+  async stop(graceMs: number): Promise<void> {
     const wasRunning = this.#state === 'running';
     this.#state = 'stopped';
     if (wasRunning) this.#drained = this.#drain();
     await waitAtMost(this.#options.clock, graceMs, this.#drained);
-    this.#interrupt();
-    return { unfinished: await this.#drained };
+    this.#persistence.giveUp();
+    this.#calls.abort(STOPPED);
+    await this.#drained;
   }
 
-  /** Lets what runs end, however long it takes. Returns how many were released. */
-  async #drain(): Promise<number> {
+  /** Lets what runs end, however long it takes. */
+  async #drain(): Promise<void> {
     const { clock } = this.#options;
     this.#claims.stop();
     this.#heldWrites.flush();
-    const released = [this.#releaseReady()];
+    const released = this.#releaseReady();
     await this.#untilIdle();
-    released.push(this.#releaseReady());
-    const unfinished = (await Promise.all(released)).reduce((sum, n) => sum + n, this.#interrupted ?? 0);
+    await Promise.all([released, this.#releaseReady()]);
     await stopAll(this.#handlers, { clock, log: this.#log });
-    return unfinished;
-  }
-
-  #interrupt(): void {
-    this.#interrupted ??= this.#slots.running + this.#slots.lent;
-    this.#persistence.giveUp();
-    this.#calls.abort(STOPPED);
   }
 
   #createClaims(): Claims {
@@ -348,10 +339,8 @@ class Runner implements ChainRunner {
     return new Gathering({ clock, window, awayFrom: chain.awayFrom });
   }
 
-  async #releaseReady(): Promise<number> {
-    const ready = this.#claims.takeAll();
-    await Promise.all(ready.map((delivery) => this.#fateWriter.release(delivery)));
-    return ready.length;
+  async #releaseReady(): Promise<void> {
+    await Promise.all(this.#claims.takeAll().map((delivery) => this.#fateWriter.release(delivery)));
   }
 
   get #isIdle(): boolean {

@@ -50,10 +50,9 @@ class ChainTree implements ChainRunner {
   }
 
   /** Stops all at once, within one grace period. Changes forked meanwhile wait in the store. */
-  async stop(graceMs: number): Promise<{ readonly unfinished: number }> {
+  async stop(graceMs: number): Promise<void> {
     const runners = [this.#trunk, ...this.#branches.values()];
-    const stopped = await Promise.all(runners.map((runner) => runner.stop(graceMs)));
-    return { unfinished: stopped.reduce((sum, { unfinished }) => sum + unfinished, 0) };
+    await Promise.all(runners.map((runner) => runner.stop(graceMs)));
   }
 
   async idle(): Promise<void> {

@@ -59,7 +59,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
     const common = { store, receivers, metrics, log, clock, evidence, clusterName: cluster.name };
     const runner = createChainTree({ chain, ...common, stdout: new PassThrough().resume(), isSequential: true });
     await runner.start();
-    cleanup.defer(async () => void (await runner.stop(0)));
+    cleanup.defer(() => runner.stop(0));
     runners.set(chain.name, runner);
   }
 

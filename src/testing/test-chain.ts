@@ -65,7 +65,7 @@ export interface TestChain {
   /** Moves time, then runs everything that became due to its end. */
   advance(ms: number): Promise<void>;
   /** Restarts the process on the same store, with other handlers if given. */
-  restart(graceMs?: number, handlers?: readonly HandlerDefinition[]): Promise<{ readonly unfinished: number }>;
+  restart(graceMs?: number, handlers?: readonly HandlerDefinition[]): Promise<void>;
 }
 
 const SCOPE: ScopeSpec = {
@@ -118,8 +118,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
   };
 
   test.after(async () => {
-    const stopping = runner.stop(0);
-    await stopping;
+    await runner.stop(0);
     await real.close();
     await receivers.close();
   });
@@ -146,11 +145,10 @@ export async function startTestChain(test: TestContext, options: TestChainOption
     async restart(graceMs = 0, handlers = options.handlers) {
       const stopping = runner.stop(graceMs);
       await clock.advance(graceMs);
-      const stopped = await stopping;
+      await stopping;
       chain = configOf('default', { ...options, handlers });
       runner = create();
       await runner.start();
-      return stopped;
     },
   };
 }
