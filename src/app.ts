@@ -68,7 +68,7 @@ export interface App {
 }
 
 const DEFAULT_GRACE_MS = 22_000;
-/** How long {@link App.stop} waits for a start in progress before it stops what is up; a starting handler may take longer. */
+/** How long {@link App.stop} waits for a start in progress before it stops what is up, and cuts off a handler that is starting. */
 const PENDING_START_GRACE_MS = 5_000;
 
 export function createApp(options: AppOptions): App {

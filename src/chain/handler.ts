@@ -102,7 +102,7 @@ export interface HandlerEnvironment {
 /** A handler's life: `create` (no I/O) -> `start` -> `handle`/`deliver` many times -> `stop`. */
 export interface HandlerLife {
   start?(): Promise<void>;
-  /** Called once for each `create`, even if `start` failed, or was not called because an earlier handler could not start. */
+  /** Called once for each `create`, even if `start` failed, was cut off, or was not called because an earlier one failed. */
   stop?(): Promise<void>;
 }
 

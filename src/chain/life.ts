@@ -9,16 +9,22 @@ import type { Step } from './step.ts';
 const START_DEADLINE_MS = 30_000;
 const STOP_DEADLINE_MS = 5_000;
 
-interface LifeOptions {
+interface StartOptions {
+  readonly clock: Clock;
+  /** Aborted to cut off a handler that is starting. */
+  readonly calls: RunningCalls;
+}
+
+interface StopOptions {
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** @throws Error if a handler's `start` threw; none is stopped */
-export async function startAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
+/** @throws Error if a handler's `start` threw, or was cut off; none is stopped */
+export async function startAll(steps: readonly Step[], options: StartOptions): Promise<void> {
   for (const { id, instance } of steps) {
     try {
-      await callWithin(() => instance.start?.(), START_DEADLINE_MS, options);
+      await withDeadline(() => instance.start?.(), { ...options, ms: START_DEADLINE_MS });
     } catch (thrown) {
       throw new Error(`Handler ${id} did not start: ${toError(thrown).message}`, { cause: thrown });
     }
@@ -26,12 +32,12 @@ export async function startAll(steps: readonly Step[], options: LifeOptions): Pr
 }
 
 /** Stops every handler, even if another one's `stop` fails. */
-export async function stopAll(steps: readonly Step[], options: LifeOptions): Promise<void> {
+export async function stopAll(steps: readonly Step[], { clock, log }: StopOptions): Promise<void> {
   for (const { id, instance } of steps.toReversed()) {
     try {
-      await callWithin(() => instance.stop?.(), STOP_DEADLINE_MS, options);
+      await withDeadline(() => instance.stop?.(), { clock, ms: STOP_DEADLINE_MS, calls: new RunningCalls() });
     } catch (thrown) {
-      options.log.warn('Handler did not stop cleanly', { handler: id, error: toError(thrown).message });
+      log.warn('Handler did not stop cleanly', { handler: id, error: toError(thrown).message });
     }
   }
 }
@@ -39,8 +45,4 @@ export async function stopAll(steps: readonly Step[], options: LifeOptions): Pro
 /** For a handler around another: its life is that of the inner one. */
 export function lifeOf(instance: HandlerLife): Required<HandlerLife> {
   return { start: async () => instance.start?.(), stop: async () => instance.stop?.() };
-}
-
-async function callWithin(work: () => Promise<void> | undefined, ms: number, { clock }: LifeOptions): Promise<void> {
-  await withDeadline(work, { clock, ms, calls: new RunningCalls() });
 }

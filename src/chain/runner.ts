@@ -56,7 +56,7 @@ export interface ChainRunnerOptions {
 export interface ChainRunner {
   /**
    * Starts the handlers in order, then takes work once `claimAfter`, which must not reject, resolves (by default at once).
-   * @throws if a handler does not start, or {@link stop} is called meanwhile; no handler is left running then
+   * @throws if a handler does not start, or {@link stop} is called meanwhile, which cuts off a starting one; all are stopped then
    */
   start(claimAfter?: Promise<void>): Promise<void>;
   /** To be called when there may be work. Cheap, and safe at any time. */
@@ -100,6 +100,7 @@ class Runner implements ChainRunner {
   readonly #slots: Slots;
   #gatherings: ReadonlyMap<string, Gathering> = new Map();
   readonly #calls: RunningCalls;
+  readonly #starting = new RunningCalls();
   readonly #idleWaiters: (() => void)[] = [];
   #drained: Promise<void> = Promise.resolve();
 
@@ -121,7 +122,7 @@ class Runner implements ChainRunner {
     const { chain, clock, store } = this.#options;
     try {
       this.#createHandlers();
-      await startAll(this.#handlers, { clock, log: this.#log });
+      await startAll(this.#handlers, { clock, calls: this.#starting });
       // On a full disk it cannot be written: then the holds end as planned.
       await store.endHolds(chain.name).catch(() => undefined);
       if (this.#state === 'stopped') throw STOPPED;
@@ -169,6 +170,7 @@ class Runner implements ChainRunner {
     if (wasRunning) this.#drained = this.#drain();
     await waitAtMost(this.#options.clock, graceMs, this.#drained);
     this.#persistence.giveUp();
+    this.#starting.abort(STOPPED);
     this.#calls.abort(STOPPED);
     await this.#drained;
   }
