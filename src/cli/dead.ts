@@ -18,7 +18,7 @@ import {
   type SelectedLetter,
   type Filters,
 } from './dead-letter-choice.ts';
-import { configFrom, withStateFlags, type StateFlags } from './options.ts';
+import { configOfState, withStateFlags, type StateFlags } from './options.ts';
 import { print } from './print.ts';
 import { withStore } from './state.ts';
 import { age, isoTime, table, withTimes } from './table.ts';
@@ -175,7 +175,7 @@ async function findObstacles(
 /** Undefined if it cannot be read, and need not be. */
 async function readConfig(flags: Flags, io: CommandIo): Promise<Config | undefined> {
   try {
-    return await configFrom(flags, io);
+    return await configOfState(flags, io);
   } catch (thrown) {
     if (!isConfigError(thrown)) throw thrown;
     if (flags.force === true) return undefined;

@@ -10,7 +10,7 @@ import type { DeliveryTrip, Failure, Trip } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { EXIT, type CommandIo } from './command.ts';
 import { withDifference } from '../../handlers/diff/difference.ts';
-import { configFrom, type StateFlags } from './options.ts';
+import { configOfState, type StateFlags } from './options.ts';
 import { age, isoTime, withTimes } from './table.ts';
 
 /** @throws ConfigError if there is no such change */
@@ -43,7 +43,7 @@ async function unknownChange(store: Store, id: number): Promise<ConfigError> {
 /** Only the configuration tells which handlers a chain has passed; without one, only what was recorded is shown. */
 async function configuredChains(flags: StateFlags, io: CommandIo): Promise<readonly ChainConfig[]> {
   try {
-    return (await configFrom(flags, io)).chains;
+    return (await configOfState(flags, io)).chains;
   } catch (thrown) {
     if (isConfigError(thrown)) return [];
     throw thrown;

@@ -124,10 +124,8 @@ export function configFrom(
   io: CommandIo,
   onFile?: LoadOptions['onFile'],
 ): Promise<Config> {
-  const { config, ...given } = flags;
-  const { kubeconfig, context, namespace, labelSelector, state, repeats, lease } = given;
-  // Commands that only read the state have no flag for how strictly a file is read.
-  const { lenient = true, tool } = given;
+  const { config, kubeconfig, context, namespace, labelSelector, state, lease } = flags;
+  const { lenient = false, tool, repeats } = flags;
   return loadConfig(config, {
     env: io.env,
     loadHandler,
@@ -144,6 +142,14 @@ export function configFrom(
       ...(lease === undefined ? {} : { lease }),
     },
   });
+}
+
+/**
+ * {@link configFrom} for commands that read the state. They have no flag for how strictly a file is read, and what is
+ * called the same elsewhere, such as `--namespace`, selects what is recorded.
+ */
+export function configOfState({ config, state = '' }: StateFlags, io: CommandIo): Promise<Config> {
+  return configFrom({ config, state, lenient: true }, io);
 }
 
 /** Handlers may run programs only if whoever starts the service allows it; the file alone cannot. */

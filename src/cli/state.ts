@@ -7,7 +7,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { stateFoldersNamed, stateRoot, storeFileIn } from '../store/state-folder.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandIo } from './command.ts';
-import { configFrom, type StateFlags } from './options.ts';
+import { configOfState, type StateFlags } from './options.ts';
 
 /** Opens the store of this configuration without disturbing a running service, and closes it. */
 export async function withStore(
@@ -45,7 +45,7 @@ async function findFolder(flags: StateFlags, io: CommandIo): Promise<string> {
 /** If the configuration cannot be read, the error suggests --state: in a shell, the service's variables are often not set. */
 async function readConfig(flags: StateFlags, io: CommandIo): Promise<Config> {
   try {
-    return await configFrom(flags, io);
+    return await configOfState(flags, io);
   } catch (thrown) {
     if (!isConfigError(thrown)) throw thrown;
     const { path, name } = (await readStateLocation(flags.config, io.env)) ?? stateLocation(undefined, flags.config);

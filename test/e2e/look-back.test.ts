@@ -136,6 +136,13 @@ describe('history, dead and explain', () => {
     assert.deepEqual(await lines(folder, 'history', '-n', 'kube-system'), ['No changes match.']);
   });
 
+  test('a namespace with wildcards selects objects; it is not the namespace of the configuration', async () => {
+    const file = await folder.write('located.toml', `[state]\npath = "state"\n${config('http://127.0.0.1:9')}`);
+    const found = await runCommand(['history', '-n', 'defaul?', '-c', file], { env: { HOME: folder.path } });
+    assert.deepEqual([found.code, found.stderr], [0, '']);
+    assert.equal(found.stdout.trimEnd().split('\n').length, 7);
+  });
+
   test('history as JSON is one document per line, with manifests; redacted values stay redacted', async () => {
     const [, scaled] = await objects<{ headline: string }>(folder, 'history', '--name', 'web', '-o', 'json');
     assert.equal(scaled?.headline, 'deployment default/web updated: replicas 1 -> 3');
