@@ -3,6 +3,7 @@ import { ConfigError } from './errors.ts';
 import { didYouMean } from './near.ts';
 import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
 import { groupResource } from './source/resource-path.ts';
+import type { ObjectsQuery } from './store/looking-back.ts';
 import type { Store } from './store/store.ts';
 import type { RecordedKind } from './store/stored.ts';
 
@@ -23,21 +24,15 @@ export function pluralOf(kind: string): string {
 
 /** Which objects a command or a request to the page asks for. */
 export interface ObjectFlags {
-  readonly kind?: string;
-  readonly namespace?: string;
-  readonly name?: string;
+  readonly kind?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
 }
 
 /** The part of a store query that selects these objects. @throws ConfigError as {@link recordedKind} */
-export async function objectQuery(
-  store: Store,
-  { kind, namespace, name }: { readonly [K in keyof ObjectFlags]: ObjectFlags[K] | undefined },
-) {
-  return {
-    ...(kind === undefined ? {} : await recordedKind(store, kind)),
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(name === undefined ? {} : { name }),
-  };
+export async function objectQuery(store: Store, { kind, namespace, name }: ObjectFlags): Promise<ObjectsQuery> {
+  const recorded = kind === undefined ? undefined : await recordedKind(store, kind);
+  return { ...recorded, namespace, name };
 }
 
 /**

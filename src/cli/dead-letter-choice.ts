@@ -1,6 +1,6 @@
 /** Selects the dead letters that a command is about: by id, by filters, or all. */
 import { ConfigError } from '../errors.ts';
-import type { DeadLetter, DeadLetterQuery } from '../store/looking-back.ts';
+import type { DeadLetter } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { parseTime } from './values.ts';
@@ -53,12 +53,8 @@ export function isFiltered({ chain, handler, kind, namespace, name, olderThan }:
 /** Reads page by page, because a letter holds whole manifests. */
 export async function* select(store: Store, flags: Filters): AsyncGenerator<DeadLetter> {
   const { chain, handler, olderThan } = flags;
-  const query: Omit<DeadLetterQuery, 'limit'> = {
-    ...(chain === undefined ? {} : { chain }),
-    ...(handler === undefined ? {} : { handler }),
-    ...(await objectQuery(store, flags)),
-    ...(olderThan === undefined ? {} : { diedBefore: parseTime('--older-than', olderThan) }),
-  };
+  const diedBefore = olderThan === undefined ? undefined : parseTime('--older-than', olderThan);
+  const query = { chain, handler, diedBefore, ...(await objectQuery(store, flags)) };
   let afterId = 0;
   for (;;) {
     const page = await store.deadLetters({ ...query, afterId, limit: PAGE_SIZE });

@@ -77,7 +77,9 @@ async function history(store: Store, flags: Flags, io: CommandIo): Promise<numbe
   }
   await printer.flush();
   if (lastId === 0 && flags.output === 'table' && flags.follow !== true) {
-    io.stdout.write(Object.keys(filter).length > 0 ? 'No changes match.\n' : 'No changes are recorded.\n');
+    io.stdout.write(
+      Object.values(filter).some((value) => value !== undefined) ? 'No changes match.\n' : 'No changes are recorded.\n',
+    );
   }
   if (flags.follow === true) await follow(store, filter, { lastId, ...printer, signal: io.signal });
   return EXIT.ok;
@@ -90,11 +92,8 @@ function limitFrom(text: string): number {
 }
 
 async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise<Filter> {
-  return {
-    ...(await objectQuery(store, flags)),
-    ...(by === undefined ? {} : { by }),
-    ...(since === undefined ? {} : { since: parseTime('--since', since) }),
-  };
+  const seenSince = since === undefined ? undefined : parseTime('--since', since);
+  return { ...(await objectQuery(store, flags)), by, since: seenSince };
 }
 
 /** Reads backwards first to find the beginning: they are printed oldest first, and keeping them all takes too much memory. */

@@ -76,10 +76,8 @@ async function findPurgeable(store: Store, flags: Flags): Promise<Purgeable> {
 }
 
 async function endedQuery(store: Store, { olderThan, ...flags }: Flags): Promise<EndedQuery> {
-  return {
-    ...(await objectQuery(store, flags)),
-    ...(olderThan === undefined ? {} : { observedBefore: parseTime('--older-than', olderThan) }),
-  };
+  const observedBefore = olderThan === undefined ? undefined : parseTime('--older-than', olderThan);
+  return { ...(await objectQuery(store, flags)), observedBefore };
 }
 
 /** Asks the user. Without a terminal, `--yes` is needed. */

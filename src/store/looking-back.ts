@@ -80,41 +80,41 @@ export interface Balance {
 
 /** Selects objects; by default all. */
 export interface ObjectsQuery {
-  readonly group?: string;
-  readonly resource?: string;
+  readonly group?: string | undefined;
+  readonly resource?: string | undefined;
   /** Exact, or with `*` and `?`. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** Exact, or with `*` and `?`. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 export interface HistoryQuery extends ObjectsQuery {
   /** Changes with a greater id only. */
-  readonly afterId?: number;
+  readonly afterId?: number | undefined;
   /** Changes with a smaller id only. */
-  readonly beforeId?: number;
-  readonly since?: number;
-  readonly key?: string;
+  readonly beforeId?: number | undefined;
+  readonly since?: number | undefined;
+  readonly key?: string | undefined;
   /** A manager in `Change.by`: exact, or with `*` and `?`. */
-  readonly by?: string;
-  readonly newestFirst?: boolean;
+  readonly by?: string | undefined;
+  readonly newestFirst?: boolean | undefined;
   readonly limit: number;
 }
 
 /** See {@link Store.ended}. */
 export interface EndedQuery extends ObjectsQuery {
   /** Milliseconds since the epoch. */
-  readonly observedBefore?: number;
+  readonly observedBefore?: number | undefined;
 }
 
 export interface DeadLetterQuery extends ObjectsQuery {
   /** Letters with a greater id only. */
-  readonly afterId?: number;
-  readonly chain?: string;
+  readonly afterId?: number | undefined;
+  readonly chain?: string | undefined;
   /** The handler that failed last, by its id. */
-  readonly handler?: string;
+  readonly handler?: string | undefined;
   /** Milliseconds since the epoch. */
-  readonly diedBefore?: number;
+  readonly diedBefore?: number | undefined;
   readonly limit: number;
 }
 

@@ -91,11 +91,8 @@ export type ChangesFilter = Omit<HistoryQuery, 'limit'>;
 
 /** A query as a filter for the store. @throws ConfigError for a kind without any records */
 export async function filterOf(store: Store, { by, since, ...objects }: ChangesQuery): Promise<ChangesFilter> {
-  return {
-    ...(await objectQuery(store, objects)),
-    ...(by === undefined ? {} : { by }),
-    ...(since === undefined ? {} : { since: Date.parse(since) }),
-  };
+  const seenSince = since === undefined ? undefined : Date.parse(since);
+  return { ...(await objectQuery(store, objects)), by, since: seenSince };
 }
 
 /** The newest matching changes, newest first. Lets other work run in between. */
