@@ -40,10 +40,9 @@ export function deadCommand(program: Command, io: CommandIo, choose: (action: Ac
     work: (store: Store, flags: Flags, ids: readonly number[]) => Promise<number>,
   ) => {
     const command = withStateFlags(dead.command(name).description(description));
-    return command.action((...given: unknown[]) => {
-      const ids = Array.isArray(given[0]) ? (given[0] as string[]) : [];
-      const flags = given.at(-2) as Flags;
-      choose(() => withStore(flags, io, (store) => work(store, flags, ids.map(idOf))));
+    return command.action(() => {
+      const flags = command.opts<Flags>();
+      choose(() => withStore(flags, io, (store) => work(store, flags, command.args.map(idOf))));
     });
   };
   withFilters(
