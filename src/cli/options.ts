@@ -132,14 +132,15 @@ export function configFrom(
     lenient,
     tool,
     onFile,
-    ...(repeats === undefined ? {} : { repeats }),
+    repeats,
+    // An empty variable counts as unset.
     overrides: {
-      ...(kubeconfig ? { kubeconfig } : {}),
-      ...(context ? { context } : {}),
-      ...(namespace ? { namespace } : {}),
-      ...(labelSelector ? { labelSelector } : {}),
-      ...(state ? { state } : {}),
-      ...(lease === undefined ? {} : { lease }),
+      kubeconfig: kubeconfig || undefined,
+      context: context || undefined,
+      namespace: namespace || undefined,
+      labelSelector: labelSelector || undefined,
+      state: state || undefined,
+      lease,
     },
   });
 }

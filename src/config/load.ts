@@ -41,7 +41,7 @@ export interface LoadOptions {
   /** For another tool's file: leave out what is not supported. Default: refuse it. */
   readonly lenient?: boolean;
   /** For another tool's file: which occurrences of an Event are reported. Default: the first. */
-  readonly repeats?: Repeats;
+  readonly repeats?: Repeats | undefined;
   /** The tool whose configuration it is, if the user said so. */
   readonly tool?: NamedTool | undefined;
   /** Where a pod's own token, namespace and CA are; default: where the kubelet mounts them. */

@@ -6,15 +6,15 @@ import { labelSelector } from './selector.ts';
 /** From flags and variables; all override the file, except for the two that fill in what a resource leaves out. */
 export interface Overrides {
   /** For resources that name no namespaces; several are separated by commas. */
-  readonly namespace?: string;
+  readonly namespace?: string | undefined;
   /** For resources without a label selector. */
-  readonly labelSelector?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
+  readonly labelSelector?: string | undefined;
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
   /** Folder of the state. */
-  readonly state?: string;
+  readonly state?: string | undefined;
   /** `[NAMESPACE/]NAME` of the Lease to hold. */
-  readonly lease?: string;
+  readonly lease?: string | undefined;
 }
 
 export function overrideProblems(overrides: Overrides): readonly string[] {
