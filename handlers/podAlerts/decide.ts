@@ -54,8 +54,10 @@ export function decide(state: GroupState, { now, observedAt }: Times, rules: Rul
   if (worst === undefined) return decideRecovery(kept, { now, observedAt }, rules);
   const known = updateAlert(kept.alert, worst, failingPods(kept, now).length);
   const step = stepOf(known, now, rules);
-  // A reminder is about what fails now: the first pod may be long gone, or its first problem.
-  const alert = step === 'remind' && !isLeadFailing(kept, known, now) ? about(known, worst) : known;
+  // A reminder is about what fails now: the first pod may be long gone, or its first problem, or muted unlike another.
+  const isOutdated = (): boolean =>
+    !isLeadFailing(kept, known, now) || (isLeadMuted(known, isMuted) && !isWorstMuted(worst, isMuted));
+  const alert = step === 'remind' && isOutdated() ? about(known, worst) : known;
   return { step, alert, state: { ...kept, alert } };
 }
 
@@ -130,9 +132,17 @@ function worstOf(state: GroupState, now: number, isMuted: IsMuted): Worst | unde
     )
     .toSorted(({ problem: a }, { problem: b }) => rankOf(b.level) - rankOf(a.level) || a.since - b.since);
   const { alert } = state;
-  const unmuted = all.find(({ uid, pod, problem }) => !isMuted({ uid, pod: pod.key, problem }));
+  const unmuted = all.find((one) => !isWorstMuted(one, isMuted));
   if (unmuted !== undefined || alert?.told === undefined) return unmuted ?? all[0];
-  return isMuted({ uid: alert.uid, pod: alert.pod, problem: alert.lead }) ? all[0] : undefined;
+  return isLeadMuted(alert, isMuted) ? all[0] : undefined;
+}
+
+function isWorstMuted({ uid, pod, problem }: Worst, isMuted: IsMuted): boolean {
+  return isMuted({ uid, pod: pod.key, problem });
+}
+
+function isLeadMuted({ uid, pod, lead }: AlertState, isMuted: IsMuted): boolean {
+  return isMuted({ uid, pod, problem: lead });
 }
 
 function failingPods({ pods, owner }: GroupState, now: number): readonly PodState[] {

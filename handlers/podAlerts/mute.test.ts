@@ -81,6 +81,20 @@ describe('muting', () => {
   });
 
   const [a, b] = ['web-5d4f8c7b9-a', 'web-5d4f8c7b9-b'];
+
+  test('of the pod that an alert began with does not hold back the reminders of the others that still fail', async () => {
+    const rig = new Rig({ remindAfter: '1h' });
+    await rig.apply(crashing({ name: a }));
+    await rig.apply(crashing({ name: b }));
+    rig.takeAlerts();
+    await rig.apply(crashing({ name: a, metadata: { annotations: { 'watchchain/mute': 'true' } } }));
+    await rig.advance(2 * HOUR);
+    assert.deepEqual(
+      rig.alerts.map(({ why, pod }) => `${why} ${pod}`),
+      [`reminder shop/${b}`, `reminder shop/${b}`],
+    );
+  });
+
   const annotations = { 'watchchain/mute': 'true' };
   const [crash] = [waiting('CrashLoopBackOff')];
   for (const [what, options, muted, other] of [
