@@ -34,6 +34,8 @@ export interface Decision {
 
 /** An alert that comes back within this time of being resolved is the same trouble. */
 const FLAP_WINDOW_MS = 3_600_000;
+/** How often the pods of an open alert are checked at least: their end may not have come here, see recheck.ts. */
+const CHECK_EVERY_MS = 4 * 3_600_000;
 /** The hold-down doubles each time it comes back, up to 64-fold. */
 const MAX_DOUBLINGS = 6;
 
@@ -79,10 +81,17 @@ export function nextWakeAt(state: GroupState, now: number, rules: Rules): number
   const endsAt = heldUntil > now ? heldUntil : Infinity;
   const remindAt = toldAt === undefined || rules.remindMs === 0 ? Infinity : toldAt + rules.remindMs;
   // A reminder that is already due is held back by a mute, which itself says when to ask again.
-  const alertAt = Math.min(endsAt, recoveredAt === undefined && remindAt > now ? remindAt : Infinity);
+  const openAt = Math.min(remindAt > now ? remindAt : Infinity, nextCheckAt(toldAt, now));
+  const alertAt = Math.min(endsAt, recoveredAt === undefined ? openAt : Infinity);
   const forgottenAt = (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS;
   const at = Math.min(alertAt, forgottenAt, nextChangeAt(state, now, rules.restarts));
   return Number.isFinite(at) ? Math.max(at, now + 1) : undefined;
+}
+
+/** At fixed times, so that changes of other pods do not put it off. */
+function nextCheckAt(toldAt: number | undefined, now: number): number {
+  if (toldAt === undefined) return Infinity;
+  return toldAt + CHECK_EVERY_MS * (Math.floor(Math.max(0, now - toldAt) / CHECK_EVERY_MS) + 1);
 }
 
 function holdDownMs({ resolved }: GroupState, rules: Rules): number {

@@ -172,6 +172,18 @@ describe('resolving an alert', () => {
     assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
 
+  for (const remindAfter of ['0s', '7d']) {
+    test(`a missed deletion is noticed within hours, with remindAfter = "${remindAfter}" too`, async () => {
+      const rig = new Rig({ remindAfter });
+      await rig.apply(crashing());
+      await rig.advance(10 * HOUR);
+      rig.held.clear();
+      await rig.advance(5 * HOUR);
+      assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff', 'over CrashLoopBackOff']);
+      assert.equal(rig.states.size, 0, 'nothing is left to wait for');
+    });
+  }
+
   test('a missed deletion is noticed at the next reminder', async () => {
     const rig = new Rig({ remindAfter: '1h' });
     await rig.apply(crashing());
