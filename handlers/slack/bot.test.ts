@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import type { SinkInstance } from '../../src/chain/handler.ts';
+import type { SinkInstance, SinkMemory } from '../../src/chain/handler.ts';
 import { escapeOf } from '../../src/log.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { testContext, testEnvironment, testMemory } from '../../src/testing/handler.ts';
@@ -23,6 +23,7 @@ function callOf({ path, headers, body }: CapturedRequest): Call {
 async function workspace(
   t: TestContext,
   refuse: (call: Call, n: number) => ReceiverAnswer | string | undefined = () => undefined,
+  memory: SinkMemory = testMemory(),
 ) {
   const receivers = testReceivers(t);
   const server = await startReceiver((request, n) => {
@@ -34,7 +35,6 @@ async function workspace(
     return { body: JSON.stringify(answer) };
   });
   t.after(() => server.close());
-  const memory = testMemory();
   const bot = (options: object): SinkInstance => {
     assert.equal(slack.type, 'sink');
     const given = { token: 'xoxb-c4nary', channel: '#ops', apiURL: `${server.url}/api`, messagesPerSecond: 0 };
@@ -43,6 +43,21 @@ async function workspace(
   };
   const calls = () => server.requests.map(callOf);
   return { bot, calls, url: server.url };
+}
+
+/** A memory that forgets what was not written for 30 days, like that of the store. */
+function agingMemory() {
+  const memory = testMemory();
+  const writtenOn = new Map<string, number>();
+  let today = 0;
+  const aging: SinkMemory = {
+    get: async (key) => (today - (writtenOn.get(key) ?? -Infinity) > 30 ? undefined : memory.get(key)),
+    set: async (key, value) => {
+      writtenOn.set(key, today);
+      await memory.set(key, value);
+    },
+  };
+  return { aging, passDays: (days: number) => void (today += days) };
 }
 
 /** An Event of a cluster's upgrade. */
@@ -283,6 +298,20 @@ describe('slack threads', () => {
     assert.ok(told(calls()).every(([, , thread]) => thread === ''));
   });
 
+  test('a thread goes on for as long as its messages are at most 30 days apart', async (t) => {
+    const { aging, passDays } = agingMemory();
+    const { bot, calls } = await workspace(t, undefined, aging);
+    const sink = bot(THREADS);
+    for (const days of [0, 20, 20, 31]) {
+      passDays(days);
+      await sink.deliver(upgrade('Progress'), context());
+    }
+    assert.deepEqual(
+      told(calls()).map(([, , thread]) => thread),
+      ['', '170000001.0', '170000001.0', ''],
+    );
+  });
+
   test('concurrent messages of a key share one thread', async (t) => {
     const { bot, calls } = await workspace(t);
     const sink = bot(THREADS);
@@ -346,6 +375,19 @@ describe('slack update', () => {
     assert.equal(second?.method, 'chat.update');
     assert.deepEqual(second.body, { channel: 'C1', ts: '170000001.0', text: 'b', attachments: [] });
     assert.equal(third?.method, 'chat.postMessage');
+  });
+
+  test('rewrites a message for as long as its changes are at most 30 days apart', async (t) => {
+    const { aging, passDays } = agingMemory();
+    const { bot, calls } = await workspace(t, undefined, aging);
+    for (const days of [0, 20, 20, 31]) {
+      passDays(days);
+      await bot(UPDATE).deliver(upgrade('a'), context());
+    }
+    assert.deepEqual(
+      calls().map(({ method }) => method),
+      ['chat.postMessage', 'chat.update', 'chat.update', 'chat.postMessage'],
+    );
   });
 
   test('posts a separate message to another channel', async (t) => {

@@ -96,7 +96,7 @@ export class Bot {
         return this.#reply(key, reply);
       }
     }
-    if (!isComplete) return;
+    if (!isComplete) return this.#keep(key, parent);
     // A failed reaction is retried, and the answer must not be posted twice.
     await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
     await failsBecauseGone(() => this.#api.react(parent, this.#emoji, context));
@@ -105,9 +105,15 @@ export class Bot {
 
   async #rewrite(key: string, { channel, content, context }: OutgoingMessage): Promise<void> {
     const kept = (await this.#memory.get(key)) as StoredMessage | undefined;
-    if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context)))) return;
+    if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context))))
+      return this.#keep(key, kept);
     const location = await this.#api.post({ channel }, content, context);
     await this.#memory.set(key, { ...location, answeredBy: '' });
+  }
+
+  /** Writes it again, or it would be forgotten. What was sent does not fail because the disk has no room for that. */
+  async #keep(key: string, message: StoredMessage): Promise<void> {
+    await this.#memory.set(key, message).catch(() => undefined);
   }
 
   async #inTurn(key: string, work: () => Promise<void>): Promise<void> {
