@@ -231,7 +231,8 @@ describe('slack with a token', () => {
   for (const [error, code, remedy = ''] of [
     ['invalid_auth', 'TERMINAL', '; check the token'],
     ['channel_not_found', 'TERMINAL', '; check the channel, and invite the bot if it is private'],
-    ['msg_too_long', 'TERMINAL'],
+    ['msg_too_long', 'TERMINAL', '; shorten the text and its links'],
+    ['restricted_action', 'TERMINAL'],
     ['ratelimited', 'DEFER'],
     ['internal_error', undefined],
   ] as const) {
@@ -388,6 +389,21 @@ describe('slack update', () => {
       calls().map(({ method }) => method),
       ['chat.postMessage', 'chat.update', 'chat.update', 'chat.postMessage'],
     );
+  });
+
+  test('cuts the text at what Slack takes when a message is rewritten: 4,000 bytes, escaped', async (t) => {
+    const { bot, calls } = await workspace(t);
+    const sink = bot({ ...UPDATE, message: '{{ event.message }}', links: { Runbook: 'https://wiki.example/runbook' } });
+    for (const text of ['ä'.repeat(3_000), '<'.repeat(3_000), `<!here> ${'x'.repeat(5_000)}`, 'short'])
+      await sink.deliver(upgrade('a', 'c1', text), context());
+    const texts = calls().map(({ body }) => String(body['text']));
+    assert.deepEqual(
+      texts.map((text) => Buffer.byteLength(text) <= 4_000),
+      [true, true, true, true],
+    );
+    assert.match(texts[0] ?? '', /^ä{1400,}… 1,[\d]{3} more characters\n<https:/);
+    assert.match(texts[1] ?? '', /^(?:&lt;){700,}… 2,[\d]{3} more characters\n<https:/);
+    assert.equal(texts[3], 'short\n<https://wiki.example/runbook|Runbook>');
   });
 
   test('posts a separate message to another channel', async (t) => {

@@ -30,13 +30,17 @@ const MAX_TEXT_CHARS = 40_000;
 export const MAX_FIELD_CHARS = 2_000;
 /** Room kept for five of the longest links. */
 const LINKS_CHARS = 8_000;
+/** Slack rewrites no text of more than 4,000 bytes (https://docs.slack.dev/reference/methods/chat.update), a fallback's note included. */
+const MAX_UPDATE_BYTES = 3_900;
+/** Room kept there for five links of a usual length. */
+const UPDATE_LINKS_BYTES = 1_000;
 
 /** @param clusterName the footer of the standard message */
 export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
-  const { message, title, color, fields, footer, authorName, links } = options;
+  const { message, title, color, fields, footer, authorName } = options;
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
   if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, clusterName)] });
-  const text = optional(compileMarkup, message, 'message', MAX_TEXT_CHARS - (links === undefined ? 0 : LINKS_CHARS));
+  const text = compileText(options);
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
@@ -68,6 +72,16 @@ export function withFallbackNote(
     footer: one.footer === undefined ? note : `${one.footer} · ${note}`,
   }));
   return { ...content, attachments: noted };
+}
+
+/** The text, with room for the links below it. */
+function compileText({ message, links, update }: Options): (scope: TemplateScope) => string | undefined {
+  const hasLinks = links !== undefined;
+  if (update === undefined)
+    return optional(compileMarkup, message, 'message', MAX_TEXT_CHARS - (hasLinks ? LINKS_CHARS : 0));
+  const inBytes: typeof compileMarkup = (source, field, max) =>
+    compileMarkup(source, field, max, (text) => Buffer.byteLength(text));
+  return optional(inBytes, message, 'message', MAX_UPDATE_BYTES - (hasLinks ? UPDATE_LINKS_BYTES : 0));
 }
 
 type RenderAttachment = (change: Change, scope: TemplateScope, text: string | undefined) => TemplatedAttachment;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
-import { escapeAll, codePoints, plainText } from './text.ts';
+import { escapeAll, codePoints, plainText, type SizeOf } from './text.ts';
 
 /** Put before each bracket of the template's own. Random per process, so that no object can contain it. */
 const MARK = `\u0001${randomUUID()}\u0001`;
@@ -13,8 +13,13 @@ const OWN_MARKUP = new RegExp(
   'g',
 );
 
-/** @param max code points, after escaping: a longer text is cut, and then has no links and mentions */
-export function compileMarkup(source: string, field: string, max: number): (scope: TemplateScope) => string {
+/** @param max after escaping: a longer text is cut, and then has no links and mentions */
+export function compileMarkup(
+  source: string,
+  field: string,
+  max: number,
+  sizeOf: SizeOf = codePoints,
+): (scope: TemplateScope) => string {
   const marked = source.replace(OWN_MARKUP, (whole: string, inside: string | undefined) =>
     inside === undefined ? whole : `${MARK}<${inside}${MARK}>`,
   );
@@ -23,8 +28,8 @@ export function compileMarkup(source: string, field: string, max: number): (scop
     // A carriage return would be made visible; before a line feed, as in a log of Windows, it says nothing.
     const [before = '', ...own] = template.text(scope).replaceAll('\r\n', '\n').split(MARK);
     const plain = [before, ...own].join('');
-    if (own.length === 0) return plainText(plain, max);
+    if (own.length === 0) return plainText(plain, max, sizeOf);
     const text = escapeAll(before) + own.map((part) => part.charAt(0) + escapeAll(part.slice(1))).join('');
-    return codePoints(text) <= max ? text : plainText(plain, max);
+    return sizeOf(text) <= max ? text : plainText(plain, max, sizeOf);
   };
 }

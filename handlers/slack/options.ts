@@ -48,7 +48,7 @@ export const options = z
     update: template
       .optional()
       .describe(
-        'With a token, a template: the message in the same channel for which it yielded the same text is rewritten. If it yields nothing, the message stands alone.',
+        'With a token, a template: the message in the same channel for which it yielded the same text is rewritten. If it yields nothing, the message stands alone. The text of `message` is visibly cut at the 4,000 bytes that Slack then accepts.',
       )
       .meta({ example: '{{ change.kind }} {{ change.key }}' }),
     clusterName: z

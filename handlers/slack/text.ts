@@ -1,4 +1,4 @@
-/** Text that Slack shows literally, whatever the cluster put into it, within a limit. Counted in code points, after escaping. */
+/** Text that Slack shows literally, whatever the cluster put into it, within a limit. Counted after escaping, in code points unless said otherwise. */
 import { printableLines } from '../../src/log.ts';
 import { countLines } from '../diff/unified.ts';
 
@@ -13,16 +13,19 @@ export function escapeText(text: string): string {
   return entitiesExceptArrows(printableLines(text));
 }
 
-/** The text, made harmless, in at most `max` code points; its last line counts what does not fit. */
-export function plainText(text: string, max: number): string {
-  return fitted(printableLines(text), max);
+/** How Slack counts a text. */
+export type SizeOf = (text: string) => number;
+
+/** The text, made harmless, of at most `max` in size; its last line counts what does not fit. */
+export function plainText(text: string, max: number, sizeOf: SizeOf = codePoints): string {
+  return fitted(printableLines(text), max, sizeOf);
 }
 
 /** The text, made harmless, as a code block of at most `max` code points; its last line counts what does not fit. */
 export function codeBlock(text: string, max: number): string {
   // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.
   const unfenced = printableLines(text).replaceAll('`', '\u02cb');
-  return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
+  return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length, codePoints)}${FENCE}`;
 }
 
 /** Like {@link escapeText}, but for text beside a `<` of our own, which any `>` would close. */
@@ -40,17 +43,17 @@ function entities(text: string): string {
   return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
 
-function fitted(text: string, max: number): string {
+function fitted(text: string, max: number, sizeOf: SizeOf): string {
   // Escaping only lengthens, and a code point has at most two units: nothing beyond this can be shown.
   const head = entitiesExceptArrows(text.slice(0, 2 * max));
-  if (text.length <= 2 * max && codePoints(head) <= max) return head;
+  if (text.length <= 2 * max && sizeOf(head) <= max) return head;
 
   // Entities and surrogate pairs are not split.
   let shown = '';
   let size = 0;
   let taken = 0;
   for (const [token] of head.matchAll(/&\w+;|[^]/gu)) {
-    size += codePoints(token);
+    size += sizeOf(token);
     if (size > max - NOTE_CHARS) break;
     shown += token;
     taken += 1;

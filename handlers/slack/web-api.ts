@@ -64,6 +64,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   channel_not_found: 'check the channel, and invite the bot if it is private',
   is_archived: 'choose a channel that is not archived',
   invalid_name: 'check completionEmoji',
+  msg_too_long: 'shorten the text and its links',
 };
 /** Errors of the token itself, for any request: not of a channel, which may be one of several, or of a single method's scope. */
 const UNUSABLE: ReadonlySet<string> = new Set([
