@@ -11,7 +11,6 @@ interface Limit {
   readonly intervalMs: number;
   readonly burst: number;
 }
-const UNLIMITED: Limit = { intervalMs: 0, burst: 1 };
 
 /**
  * At most `perSecond` on average and `burst` at once. A caller that is too early gets a reservation under its key and a
@@ -47,9 +46,20 @@ export class RateLimit {
   }
 
   #applySlowest(): void {
-    const [slowest = UNLIMITED] = [...this.#limits].toSorted((a, b) => b.intervalMs - a.intervalMs);
+    const [slowest] = [...this.#limits].toSorted((a, b) => b.intervalMs - a.intervalMs);
+    // Nobody sends, as between the two halves of a reload: the times stay those that were handed out.
+    if (slowest === undefined) return;
+    if (slowest.intervalMs < this.#intervalMs) this.#handOutAnew(slowest);
     this.#intervalMs = slowest.intervalMs;
     this.#burst = slowest.burst;
+  }
+
+  /** Whoever lined up at a slower rate would hold back newcomers for as long as that rate would have taken. */
+  #handOutAnew({ intervalMs, burst }: Limit): void {
+    this.#reservations.clear();
+    this.#tail = -Infinity;
+    this.#lateTail = -Infinity;
+    this.#fullAt = Math.min(this.#fullAt, this.#clock.monotonic() + intervalMs * burst);
   }
 
   /** Blocks all sending for `ms`, for a receiver's Retry-After. */
