@@ -123,8 +123,8 @@ class Runner implements ChainRunner {
     try {
       this.#createHandlers();
       await startAll(this.#handlers, { clock, calls: this.#starting });
-      // On a full disk it cannot be written: then the holds end as planned.
-      await store.endHolds(chain.name).catch(() => undefined);
+      // On a full disk it cannot be written: then the waits end as planned.
+      await store.endWaits(chain.name).catch(() => undefined);
       if (this.#state === 'stopped') throw STOPPED;
     } catch (thrown) {
       await stopAll(this.#handlers, { clock, log: this.#log });

@@ -110,11 +110,17 @@ test('RateLimit.addLimit() of a faster rate applies at once, also to those that 
   const limit = new RateLimit(clock);
   const slow = limit.addLimit(0.01, 1);
   const keys = Array.from({ length: 50 }, (_, n) => `key ${n}`);
-  assert.deepEqual(keys.slice(0, 3).map((key) => take(limit, clock, key)), [0, 100_000, 200_000]);
+  assert.deepEqual(
+    keys.slice(0, 3).map((key) => take(limit, clock, key)),
+    [0, 100_000, 200_000],
+  );
   keys.slice(3).forEach((key) => take(limit, clock, key));
   slow();
   limit.addLimit(1, 1);
-  assert.deepEqual(['new', 'key 49', 'key 1'].map((key) => take(limit, clock, key)), [1_000, 2_000, 3_000]);
+  assert.deepEqual(
+    ['new', 'key 49', 'key 1'].map((key) => take(limit, clock, key)),
+    [1_000, 2_000, 3_000],
+  );
   await clock.advance(1_000);
   assert.equal(take(limit, clock, 'new'), 0);
 });
@@ -123,8 +129,14 @@ test('RateLimit.addLimit() of the same rate as before, as after a reload, keeps 
   const clock = new FakeClock();
   const limit = new RateLimit(clock);
   const before = limit.addLimit(1, 1);
-  assert.deepEqual(['a', 'b', 'c'].map((key) => take(limit, clock, key)), [0, 1_000, 2_000]);
+  assert.deepEqual(
+    ['a', 'b', 'c'].map((key) => take(limit, clock, key)),
+    [0, 1_000, 2_000],
+  );
   before();
   limit.addLimit(1, 1);
-  assert.deepEqual(['c', 'new', 'b'].map((key) => take(limit, clock, key)), [2_000, 3_000, 1_000]);
+  assert.deepEqual(
+    ['c', 'new', 'b'].map((key) => take(limit, clock, key)),
+    [2_000, 3_000, 1_000],
+  );
 });

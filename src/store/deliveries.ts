@@ -128,8 +128,8 @@ export class Deliveries {
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
   }
 
-  endHolds(chain: string, now: number, dueAt: number): void {
-    this.#statements.endHolds.run(dueAt, chain, now);
+  endWaits(chain: string, now: number, dueAt: number): void {
+    this.#statements.endWaits.run(dueAt, chain, now);
   }
 
   checkpointAll(deliveries: readonly number[], handler: string): void {
@@ -221,8 +221,10 @@ function prepare(db: DatabaseSync) {
          due_since = coalesce(?, due_since)
        WHERE id = ?`,
     ),
-    endHolds: db.prepare(
-      `UPDATE deliveries SET due_at = ? WHERE chain = ? AND due_since > ? AND state = ${PARKED} AND state < ${DEAD}`,
+    endWaits: db.prepare(
+      `UPDATE deliveries SET due_at = ?1
+       WHERE chain = ?2 AND state = ${PARKED} AND due_at > ?1
+         AND (due_since > ?3 OR (attempts = 0 AND deferred_since IS NULL))`,
     ),
     end: query<Ended>(
       db,

@@ -145,7 +145,7 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     park: write((delivery: number, park: ParkRequest, now: number, dueSince: number | undefined) =>
       deliveries.park(delivery, park, now, dueSince),
     ),
-    endHolds: write((chain: string, now: number, dueAt: number) => deliveries.endHolds(chain, now, dueAt)),
+    endWaits: write((chain: string, now: number, dueAt: number) => deliveries.endWaits(chain, now, dueAt)),
     // A read, as which deliveries are claimed is in temporary tables only.
     release: read((delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent)),
     join: write((delivery: number, group: string, handlers: readonly string[]) =>

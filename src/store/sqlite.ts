@@ -177,8 +177,8 @@ class SqliteStore implements Store {
     return this.#worker.call('park', [delivery, park, now, dueSince]);
   }
 
-  endHolds(chain: string) {
-    return this.#worker.call('endHolds', [chain, this.#clock.now(), this.#clock.steady()]);
+  endWaits(chain: string) {
+    return this.#worker.call('endWaits', [chain, this.#clock.now(), this.#clock.steady()]);
   }
 
   release(delivery: number, perhapsSent = false) {

@@ -100,10 +100,10 @@ export interface Store {
   /** Makes it wait without a slot until `until`. Successors of the key keep waiting. */
   park(delivery: number, park: ParkRequest): Promise<void>;
   /**
-   * Makes what is parked and held on purpose (`isHold`) due now, as another configuration may not hold it. What waits at a sink
-   * for others goes on waiting.
+   * Makes what is parked without any failure due now: held on purpose, or for a rate that another configuration may not have.
+   * What waits at a sink for others goes on waiting.
    */
-  endHolds(chain: string): Promise<void>;
+  endWaits(chain: string): Promise<void>;
   /** Hands it back unchanged, as on shutdown. `perhapsSent`: it was interrupted, and must never be merged with others. */
   release(delivery: number, perhapsSent?: boolean): Promise<void>;
   /**

@@ -68,6 +68,20 @@ describe('reload', () => {
     );
   });
 
+  test('to a faster rate sends at once what waits for the slower one', async () => {
+    await using world = await World.start();
+    const webhook = (perSecond: number) =>
+      `[[handler]]\nname = "webhook"\nurl = "${world.slack.url}"\nmessagesPerSecond = ${perSecond}\n`;
+    await using running = await world.run({ config: logging(['configmap'], webhook(0.001)) });
+    for (const name of ['a', 'b', 'c']) world.server.create(configMap(name, 'new'));
+    await until('one is sent, and two wait', async () => {
+      const [balance] = await running.app.store.balances();
+      return balance?.pending === 2 && world.slack.requests.length === 1;
+    });
+    await running.reload(logging(['configmap'], webhook(0)));
+    await until('the others are sent', () => world.slack.requests.length === 3);
+  });
+
   for (const [how, compacted] of [
     ['the watch is resumed', false],
     ['the list has arrived', true],

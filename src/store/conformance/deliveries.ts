@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { withParts } from '../../change/lazy-change.ts';
 import { editsOf } from '../../change/edits.ts';
+import type { ParkRequest } from '../delivery.ts';
 import {
   accept,
   assertBalanced,
@@ -217,18 +218,28 @@ export function deliveries(fixture: StoreFixture): void {
       },
     );
 
-    storeTest(fixture, 'endHolds() makes what is held in a chain due, and nothing else', async ({ store }) => {
-      await withPending(store, ['held', 'failed', 'gathered']);
-      const [held, failed, gathered] = (await claim(store)).deliveries.map(({ id }) => id);
-      const until = NOW + 1000;
-      await store.park(held ?? 0, { ...PARK, until, isHold: true });
-      await store.park(failed ?? 0, { ...PARK, until });
-      await store.park(gathered ?? 0, { ...PARK, until, isHold: true, gather: { handler: 'default/slack' } });
-      await store.endHolds('default/a');
-      assert.deepEqual(await claimLines(store), []);
-      await store.endHolds('default');
-      assert.deepEqual(await claimLines(store), ['added shop/held 1']);
-    });
+    storeTest(
+      fixture,
+      'endWaits() makes what waits in a chain without a failure due, and nothing else',
+      async ({ store }) => {
+        await withPending(store, ['held', 'paced', 'failed', 'deferred', 'gathered']);
+        const ids = (await claim(store)).deliveries.map(({ id }) => id);
+        const until = NOW + 1000;
+        const paced = { until, attempts: 0, deferredSince: undefined, reason: 'the rate limit' };
+        const parks: readonly ParkRequest[] = [
+          { ...PARK, until, isHold: true },
+          paced,
+          { ...paced, attempts: 1 },
+          { ...paced, deferredSince: NOW },
+          { ...paced, isHold: true, gather: { handler: 'default/slack' } },
+        ];
+        for (const [n, park] of parks.entries()) await store.park(ids[n] ?? 0, park);
+        await store.endWaits('default/a');
+        assert.deepEqual(await claimLines(store), []);
+        await store.endWaits('default');
+        assert.deepEqual(await claimLines(store), ['added shop/held 1', 'added shop/paced 1']);
+      },
+    );
 
     storeTest(
       fixture,
