@@ -16,6 +16,10 @@ function jobOf(name: string, failure?: string): Manifest {
   };
 }
 
+function completed(name: string): Manifest {
+  return { ...jobOf(name), status: { succeeded: 1, conditions: [{ type: 'Complete', status: 'True' }] } };
+}
+
 function podOfJob(name: string, phase: string, container: ContainerParts, ready = false): Manifest {
   const owner = { apiVersion: 'batch/v1', kind: 'Job', name, uid: `uid-${name}`, controller: true };
   const metadata = { labels: {}, ownerReferences: [owner] };
@@ -70,6 +74,21 @@ describe('a job that gives up', () => {
       ['CronJob backup'],
     );
     assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff']);
+  });
+
+  test('of a cron job is resolved when a later job is done, even if its pods are not watched or already gone', async () => {
+    const rig = new Rig();
+    await rig.apply(jobOf('backup-29380800', 'BackoffLimitExceeded'));
+    await rig.apply(jobOf('backup-29380860'));
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.takeAlerts(), ['new BackoffLimitExceeded']);
+    await rig.apply(completed('backup-29380860'));
+    await rig.advance(30_000);
+    assert.deepEqual(rig.takeAlerts(), ['over BackoffLimitExceeded']);
+    await rig.apply(jobOf('backup-29380920', 'BackoffLimitExceeded'));
+    await rig.apply({ ...completed('backup-29380860'), spec: { ttlSecondsAfterFinished: 60 } });
+    await rig.advance(HOUR);
+    assert.deepEqual(rig.takeAlerts(), ['new BackoffLimitExceeded'], 'an earlier job was done before');
   });
 
   test('is one alert across its retries, resolved when a pod succeeds', async () => {

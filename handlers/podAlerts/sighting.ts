@@ -31,7 +31,7 @@ export interface Sighting {
   readonly ready: boolean;
   /** Containers that serve, or have finished their work. */
   readonly healthy: ReadonlySet<string>;
-  /** It has just become ready or succeeded, and so replaces what failed before it. */
+  /** It has just become ready or completed its work, and so replaces what failed before it. */
   readonly hasJustSucceeded: boolean;
 }
 
@@ -198,7 +198,12 @@ function jobSightingOf({ action, key, uid, before, after }: ObservedChange): Sig
   const isNew = failure?.status === 'True' && !(before !== undefined && hasGivenUp(before));
   const { reason = 'Failed', message } = failure ?? {};
   const problem: Problem = { container: '', reason, level: 'Failure', job: true, final: true, ...messagePart(message) };
-  return { ...NO_CONTAINERS, uid, key, gone, problems: isNew ? [problem] : [] };
+  const hasJustSucceeded = !gone && isDone(after) && !(before !== undefined && isDone(before));
+  return { ...NO_CONTAINERS, uid, key, gone, problems: isNew ? [problem] : [], hasJustSucceeded };
+}
+
+function isDone(job: Manifest): boolean {
+  return conditionOf(job, 'Complete')?.status === 'True';
 }
 
 function hasGivenUp(job: Manifest): boolean {
@@ -207,8 +212,8 @@ function hasGivenUp(job: Manifest): boolean {
 
 /** {@link podMatters} for a job. */
 export function jobMatters(change: Change): boolean {
-  const { problems, gone } = jobSightingOf(change);
-  return problems.length > 0 || (gone && change.before !== undefined && hasGivenUp(change.before));
+  const { problems, gone, hasJustSucceeded } = jobSightingOf(change);
+  return problems.length > 0 || hasJustSucceeded || (gone && change.before !== undefined && hasGivenUp(change.before));
 }
 
 /** {@link podMatters} for a node. */
