@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { SinkInstance } from '../../src/chain/handler.ts';
 import { changeOf } from '../../src/testing/change.ts';
-import { problemsOf, testContext } from '../../src/testing/handler.ts';
+import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { startReceiver } from '../../src/testing/receiver.ts';
+import { testReceivers } from '../../src/testing/sink.ts';
 import { connected, deployment, event, failureOf, KEY, requestOf, scaled } from '../../src/testing/test-webhook.ts';
 import webhook from './index.ts';
 
@@ -130,6 +133,22 @@ describe('webhook: answers', () => {
       await sink.deliver(scaled, testContext());
     });
   }
+});
+
+test('webhook: a refused token in a header holds up no sink with another one, as after a reload', async (t) => {
+  const receivers = testReceivers(t);
+  const server = await startReceiver(({ headers }) => ({ status: headers.authorization === 'Bearer new' ? 200 : 401 }));
+  t.after(() => server.close());
+  const sinkWith = (token: string): SinkInstance => {
+    assert.equal(webhook.type, 'sink');
+    const options = webhook.options.parse({ url: server.url, headers: { Authorization: `Bearer ${token}` } });
+    return webhook.create(options, testEnvironment({ receivers }));
+  };
+  const before = sinkWith('old');
+  for (let n = 0; n < 6; n++) await assert.rejects(before.deliver(scaled, testContext()));
+  assert.equal(server.requests.length, 5, 'the breaker is open');
+  await before.stop?.();
+  await sinkWith('new').deliver(scaled, testContext());
 });
 
 describe('webhook: the option accepted', () => {

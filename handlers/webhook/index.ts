@@ -103,11 +103,17 @@ function openReceiver(options: Options, { id, receivers }: HandlerEnvironment): 
     name: id,
     url,
     signingSecrets: signingSecretsOf(options),
+    secrets: constantSecretsOf(options),
     namesPlaces: [...options.path, ...Object.values(options.query)].some(isTemplate),
     ...(options.accepted === undefined
       ? { needsBody: options.verdict }
       : { accept: checkAccepted(options.accepted, `${id} (${url.host})`) }),
   });
+}
+
+/** What the headers have of credentials, except those that depend on the change. */
+function constantSecretsOf({ headers }: Options): readonly string[] {
+  return secretsIn(Object.fromEntries(Object.entries(headers).filter(([, value]) => !isTemplate(value))));
 }
 
 function signingSecretsOf({ secret }: Options): readonly string[] {

@@ -52,6 +52,25 @@ describe('receiver: rate and breaker', () => {
     assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT', 'both share the rate');
   });
 
+  for (const [what, corrected] of [
+    ['TLS settings', { tls: { serverName: 'hooks.example' } }],
+    ['permitted addresses', { allowAddresses: ['127.0.0.0/8'] }],
+    ['signing secrets', { signingSecrets: [Buffer.alloc(24, 1).toString('base64')] }],
+  ] as const) {
+    test(`what fails holds up no sink that has other ${what} at the same address, as after a reload`, async (t) => {
+      let status = 401;
+      const server = await startReceiver(() => ({ status }));
+      t.after(() => server.close());
+      const { receiver } = testReceivers(t);
+      const wrong = receiver(server.url);
+      for (let n = 0; n < 6; n++) await failureOf(send(wrong));
+      assert.equal(server.requests.length, 5, 'the breaker is open');
+      await wrong.close();
+      status = 200;
+      await send(receiver(server.url, corrected));
+    });
+  }
+
   test('the Retry-After of a 429 holds back other changes too', async (t) => {
     const server = await startReceiver((_, n) => (n === 1 ? { status: 429, headers: { 'retry-after': '20' } } : {}));
     t.after(() => server.close());

@@ -77,7 +77,7 @@ export interface ReceiverState {
   readonly restsUntil: number | undefined;
 }
 
-/** One receiver per (origin, path, query, lane, credentials): sinks that name the same far end share its rate and breaker. */
+/** Sinks that name the same far end, by address, lane, credentials and what the connection needs, share its rate and breaker. */
 export interface ReceiverFactory {
   receiver(options: ReceiverOptions): Receiver;
 }

@@ -79,9 +79,15 @@ export function createReceivers(options: ReceiversOptions): Receivers {
   };
 }
 
-/** Includes credentials, as refused ones must not hold up others at the same address. Only for memory: contains secrets. */
-function farEndKey({ url, lane, secrets }: ReceiverOptions): string {
-  return JSON.stringify([url.origin, url.pathname, url.search, lane, url.username, url.password, secrets]);
+/**
+ * Includes credentials and what a connection needs: wrong ones must not hold up others at the same address, nor the right ones
+ * after a reload. Only for memory: contains secrets.
+ */
+function farEndKey(options: ReceiverOptions): string {
+  const { url, lane, secrets, signingSecrets, tls, allowAddresses } = options;
+  const { origin, pathname, search, username, password } = url;
+  const credentials = [username, password, secrets, signingSecrets];
+  return JSON.stringify([origin, pathname, search, lane, credentials, tls, allowAddresses]);
 }
 
 function createFarEnd(
