@@ -7,6 +7,7 @@ import { recheckPods } from './recheck.ts';
 import { compileMute } from './mute.ts';
 import { classifyOptionsOf, options, rulesOf, type Options } from './options.ts';
 import { groupOf, ownerOfNode, type Owner } from './owner.ts';
+import { withoutReplaced } from './replaced.ts';
 import { asObserved, sightingOf } from './sighting.ts';
 import { EMPTY, isPodFailing, withoutExpired, withSighting, withEventProblem, type GroupState } from './state.ts';
 import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
@@ -105,8 +106,9 @@ class PodAlerts {
       if (problem !== undefined) return withEventProblem(known, podRefOf(pod), problem, at);
       return withSighting(known, sightingOf('Pod', asObserved(pod), classify, false), at, restarts);
     }
-    const sighting = sightingOf(failingKindIn(change) ?? 'Pod', change, classify, isPodFailing(state, change.uid, now));
-    return withSighting(known, sighting, at, restarts);
+    const kind = failingKindIn(change) ?? 'Pod';
+    const sighting = sightingOf(kind, change, classify, isPodFailing(state, change.uid, now));
+    return withSighting(known, await withoutReplaced(sighting, change, evidence), at, restarts);
   }
 
   async #ownerOf(state: GroupState, change: Change, context: StatefulContext<GroupState>): Promise<Owner | undefined> {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isHalt } from '../../src/chain/handler.ts';
+import type { Change } from '../../src/change.ts';
+import type { HistoryQuery } from '../../src/store/looking-back.ts';
+import { changeOf } from '../../src/testing/change.ts';
 import {
   crashing,
   podOf,
@@ -13,6 +16,8 @@ import {
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
 import match from '../match/index.ts';
 import { HOUR, MINUTE, Rig, showRunning, START, timeAt } from '../../src/testing/test-pod-alerts.ts';
+
+const AWAY: Change['flags'] = { whileAway: true };
 
 describe('resolving an alert', () => {
   test('12: resolved, with its duration, once the pod is ready for the hold-down; new when it fails again', async () => {
@@ -171,6 +176,43 @@ describe('resolving an alert', () => {
     await rig.advance(4 * HOUR);
     assert.deepEqual(rig.takeAlerts(), ['new CrashLoopBackOff', 'reminder CrashLoopBackOff']);
   });
+
+  for (const [what, { readySince, flags = AWAY, told }] of Object.entries<{
+    readonly readySince: number;
+    readonly flags?: Change['flags'];
+    readonly told: readonly string[];
+  }>({
+    'that was replaced while nothing was watching is not reported, whichever of the two pods is seen first': {
+      readySince: 11,
+      told: [],
+    },
+    'beside a pod that was ready before is reported': { readySince: 9, told: ['new Evicted'] },
+    'is reported when it is seen as it happens': { readySince: 11, flags: {}, told: ['new Evicted'] },
+  })) {
+    test(`a pod that has failed for good ${what}`, async () => {
+      const conditionsSince = (minutes: number) => ({
+        conditions: [{ type: 'PodScheduled', status: 'True', lastTransitionTime: timeAt(minutes) }],
+      });
+      const ready = { type: 'Ready', status: 'True', lastTransitionTime: timeAt(readySince) };
+      const other = podOf({ name: 'web-5d4f8c7b9-a', status: { conditions: [ready] } });
+      const asked: HistoryQuery[] = [];
+      const history = async (query: HistoryQuery) => {
+        asked.push(query);
+        return [changeOf({ after: other, flags: AWAY })];
+      };
+      const rig = new Rig({ lastChanges: 0 }, { history });
+      await rig.apply(podOf(conditionsSince(0)));
+      await rig.apply(other, flags);
+      const evicted = { phase: 'Failed', ready: false, status: { reason: 'Evicted', ...conditionsSince(10) } };
+      await rig.apply(podOf({ ...evicted, containers: [] }), flags);
+      await rig.advance(HOUR);
+      assert.deepEqual(rig.takeAlerts(), told);
+      assert.deepEqual(
+        asked.map(({ namespace, name }) => `${namespace}/${name}`),
+        flags.whileAway === true ? ['shop/web-*'] : [],
+      );
+    });
+  }
 
   for (const remindAfter of ['0s', '7d']) {
     test(`a missed deletion is noticed within hours, with remindAfter = "${remindAfter}" too`, async () => {

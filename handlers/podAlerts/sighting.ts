@@ -83,7 +83,7 @@ function podSightingOf({ action, key, uid, before, after, flags }: ObservedChang
     ready: !gone && after !== undefined && isReady(after),
     healthy: new Set(containers.filter(({ healthy }) => healthy).map(({ name }) => name)),
     hasJustSucceeded:
-      after !== undefined && !hasMoved && succeeded(after) && !(before !== undefined && succeeded(before)),
+      after !== undefined && !hasMoved && hasSucceeded(after) && !(before !== undefined && hasSucceeded(before)),
   };
 }
 
@@ -147,7 +147,8 @@ function outOfMemoryProblem(container: Container): Problem {
   };
 }
 
-function succeeded(pod: Manifest): boolean {
+/** It serves, or has completed its work. */
+export function hasSucceeded(pod: Manifest): boolean {
   return phaseOf(pod) === 'Succeeded' || (isReady(pod) && !hasToEnd(pod));
 }
 

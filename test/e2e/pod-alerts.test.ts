@@ -222,6 +222,25 @@ describe('podAlerts', () => {
     assert.deepEqual(later.toSorted(), ['new db Restarts', 'over web CrashLoopBackOff']);
   });
 
+  test('a pod that was evicted and replaced during a stop is not reported, although the list shows its successor first', async () => {
+    await using world = await World.start();
+    const first = await startWith(world, [healthy('web', 1)], '', true);
+    await first.app.stop();
+    const at = (time: string, status: string) => [{ type: 'Ready', status, lastTransitionTime: time }];
+    const evicted = { reason: 'Evicted', conditions: at('2026-01-01T10:00:00Z', 'False') };
+    world.server.update(podOf({ ...named('web', 1), phase: 'Failed', containers: [], status: evicted }));
+    world.server.create(podOf({ ...named('web', 0), status: { conditions: at('2026-01-01T10:00:05Z', 'True') } }));
+    world.server.compact();
+    await using second = await world.run({ config: config(world.slack.url), keepState: true });
+    await second.app.idle();
+    world.server.create(crashing('api'));
+    await world.slack.waitFor(1);
+    assert.deepEqual(
+      told(world).map(({ alert }) => alert.owner.name),
+      ['api'],
+    );
+  });
+
   test('a chain that is added again lists the pods before it reminds of an alert or resolves it', async () => {
     await using world = await World.start();
     let aheadMs = 0;
