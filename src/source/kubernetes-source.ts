@@ -180,9 +180,23 @@ class KubernetesSource implements ClusterSource {
   ): WatchedScope {
     const resolve = this.#resolve.bind(this);
     const isStillServed = this.#isStillServed.bind(this);
-    const scope = new WatchedScope({ env: this.#env, status, resource, requests, resumed, resolve, isStillServed });
+    const onMoved = (moved: readonly WatchRequest[], to: Resource) => {
+      this.#scopes.delete(id);
+      for (const [index, request] of moved.entries()) this.#watch(request, to, index === 0 ? status : undefined);
+      this.#notifySettled();
+    };
+    const env = this.#env;
+    const scope = new WatchedScope({ env, status, resource, requests, resumed, resolve, onMoved, isStillServed });
     this.#scopes.set(id, scope);
     return scope;
+  }
+
+  /** A scope already watched under another name is restarted for all its chains: two informers of one would rival. */
+  #watch(request: WatchRequest, resource: Resource, status?: ScopeStatus): void {
+    const id = scopeId(request, resource);
+    const known = this.#scopes.get(id);
+    known?.add(request);
+    (known ?? this.#add(id, { resource, requests: [request] }, false, status)).start();
   }
 
   #addUnresolved(request: WatchRequest, resolution: NotFound): void {
@@ -198,16 +212,13 @@ class KubernetesSource implements ClusterSource {
     this.#searching = new AbortController();
   }
 
-  /** Waits for the kind. A scope already watched under another name is restarted for all its chains. Never rejects. */
+  /** Waits for the kind. Never rejects. */
   async #awaitKind(unresolved: Unresolved): Promise<void> {
     const { request, status } = unresolved;
     const resource = await this.#resolve([request], status, this.#searching.signal);
     if (resource === undefined) return;
     this.#unresolved.delete(unresolved);
-    const id = scopeId(request, resource);
-    const known = this.#scopes.get(id);
-    known?.add(request);
-    (known ?? this.#add(id, { resource, requests: [request] }, false, status)).start();
+    this.#watch(request, resource, status);
     this.#notifySettled();
   }
 

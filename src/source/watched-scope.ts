@@ -23,6 +23,11 @@ export interface WatchedScopeOptions {
     signal: AbortSignal,
     previous: Resource,
   ) => Promise<Resource | undefined>;
+  /**
+   * Called, as the last thing that the scope does, if the kind was found where it is another scope for one of these requests:
+   * cluster-scoped or no longer so, or in another group.
+   */
+  readonly onMoved: (requests: readonly WatchRequest[], resource: Resource) => void;
   /** Whether one of its names still means this kind: asked after an object of another kind came, until the cluster answers. */
   readonly isStillServed: (requests: readonly WatchRequest[], was: Resource, signal: AbortSignal) => Promise<boolean>;
 }
@@ -106,7 +111,11 @@ export class WatchedScope {
       await this.#informer.run(running);
       if (signal.aborted) return;
       const found = await resolve(this.#requests, this.status, signal, resource);
-      if (found === undefined) return;
+      if (found === undefined || signal.aborted) return;
+      if (this.#requests.some((one) => scopeId(one, found) !== scopeId(one, resource))) {
+        this.#options.onMoved(this.#requests, found);
+        return;
+      }
       this.#resource = found;
     }
   }
