@@ -36,7 +36,7 @@ export class ByteStream {
   }
 
   /**
-   * Resolves at the end of the answer. Frees the socket in any case.
+   * Resolves at the end of the answer. Frees the socket and waits for the last turn in any case.
    *
    * @throws SourceError `stalled`, the error of the stream or the sink, or the signal's reason
    */
@@ -68,6 +68,8 @@ export class ByteStream {
       signal.removeEventListener('abort', onAbort);
       this.#done.abort();
       this.#body.destroy();
+      // After an error too: a sink that is busy is given nothing more, not even by the next stream.
+      await this.#turning.catch(() => undefined);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Metrics } from '../metrics.ts';
 import { configMap, REDACTION_KEY, startTestSource } from '../testing/test-source.ts';
 import type { ClusterSource } from './kubernetes-source.ts';
 import { createRedactor } from './redact.ts';
+import type { Store } from '../store/store.ts';
 
 const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
 const widget = (name: string) => ({
@@ -12,6 +13,14 @@ const widget = (name: string) => ({
   kind: 'Widget',
   metadata: { name, namespace: 'shop' },
 });
+
+/** The store, whose disk may be full. */
+function refusing(store: Store, isFull: () => boolean): Store {
+  return new Proxy(store, {
+    get: (target, name: keyof Store) =>
+      name === 'accept' && isFull() ? () => Promise.reject(new Error('disk full')) : target[name].bind(target),
+  });
+}
 
 describe('createSource()', () => {
   test('start() names all kinds that the cluster does not serve, in one error', async (t) => {
@@ -359,11 +368,7 @@ describe('createSource()', () => {
   test('a failing store degrades the health, and nothing is lost', async (t) => {
     const rig = await startTestSource(t);
     let isFull = false;
-    const store = new Proxy(rig.store, {
-      get: (target, name: keyof typeof rig.store) =>
-        name === 'accept' && isFull ? () => Promise.reject(new Error('disk full')) : target[name].bind(target),
-    });
-    await rig.start({ store });
+    await rig.start({ store: refusing(rig.store, () => isFull) });
     isFull = true;
     rig.server.create(configMap('a'));
     await rig.until(() => rig.source().health()[0]?.state === 'degraded', 'the refusal');
@@ -371,5 +376,28 @@ describe('createSource()', () => {
     isFull = false;
     assert.equal((await rig.changes(1))[0]?.name, 'a');
     await rig.until(() => rig.source().health()[0]?.state === 'watching', 'the recovery');
+  });
+
+  test('while the store refuses, a watch that breaks is not opened again to read yet more', async (t) => {
+    const rig = await startTestSource(t);
+    let isFull = false;
+    await rig.start({ store: refusing(rig.store, () => isFull) });
+    isFull = true;
+    const names = ['a', 'b', 'c', 'd'];
+    for (const name of names) rig.server.create(configMap(name, { text: 'x'.repeat(1024 * 1024) }));
+    await rig.until(() => rig.source().health()[0]?.objects === 4, 'the limit of what waits');
+    const opened = rig.streamRequests.length;
+    for (const name of ['e', 'f', 'g']) {
+      await rig.server.restart();
+      await rig.clock.advance(60_000);
+      rig.server.create(configMap(name));
+      await rig.clock.advance(60_000);
+    }
+    assert.equal(rig.streamRequests.length, opened);
+    isFull = false;
+    assert.deepEqual(
+      (await rig.changes(7)).map(({ name }) => name),
+      [...names, 'e', 'f', 'g'],
+    );
   });
 });
