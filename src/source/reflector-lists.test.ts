@@ -1,7 +1,8 @@
 /** The lists of a reflector, each test under its number in the list of what it must do (`10.x`), through the source's public interface. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { actions, configMap, lists, startTestSource } from '../testing/test-source.ts';
+import { actions, clientOf, configMap, lists, startTestSource } from '../testing/test-source.ts';
+import type { ApiClient } from './api.ts';
 
 const PATH = '/api/v1/configmaps';
 
@@ -56,6 +57,25 @@ describe('lists', () => {
       [500, 500, undefined],
     );
     assert.deepEqual(actions(await rig.changesSoFar()), ['updated e']);
+  });
+
+  test('10.3 a change between two pages that show different moments is not lost', async (t) => {
+    const rig = await startTestSource(t, { pageLimit: 2 });
+    for (const name of ['a', 'b', 'c']) rig.server.create(configMap(name));
+    const client = clientOf(rig.server);
+    t.after(() => client.close());
+    // As from an aggregated API that has no snapshots: each page shows the newest state, and its version.
+    const stream: ApiClient['stream'] = (path, query, signal) => {
+      const { continue: token } = query;
+      if (token === undefined) return client.stream(path, query, signal);
+      rig.server.update(configMap('a', { changed: 'between the pages' }));
+      const { start } = JSON.parse(Buffer.from(String(token), 'base64url').toString()) as { start: string };
+      const newest = Buffer.from(JSON.stringify({ rv: -1, start })).toString('base64url');
+      return client.stream(path, { ...query, continue: newest }, signal);
+    };
+    const request: ApiClient['request'] = (...asked) => client.request(...asked);
+    await rig.start({ api: { host: client.host, request, stream, close: () => client.close() } });
+    assert.deepEqual(actions(await rig.changes(1)), ['updated a']);
   });
 
   for (const effect of ['truncate', 'reset'] as const) {

@@ -170,10 +170,14 @@ export class Reflector {
     this.#muteMs = 0;
   }
 
-  /** All pages or none: an expired token voids the previous pages, and the whole list is requested at once, as client-go does. */
+  /**
+   * All pages or none: an expired token voids the previous pages, and the whole list is requested at once, as client-go does. The
+   * first page's version counts: later ones are newer if a server has no snapshots.
+   */
   async #pages(endTurn: () => void, signal: AbortSignal): Promise<string> {
     const { target } = this.#options;
     let token = '';
+    let resourceVersion: string | undefined;
     for (;;) {
       let page: ListEnvelope;
       try {
@@ -184,8 +188,10 @@ export class Reflector {
         await target.listFailed();
         await target.listBegins();
         page = await this.#page({}, endTurn, signal);
+        ({ resourceVersion } = page);
       }
-      if (page.continueToken === '') return page.resourceVersion;
+      resourceVersion ??= page.resourceVersion;
+      if (page.continueToken === '') return resourceVersion;
       token = page.continueToken;
     }
   }
