@@ -76,4 +76,13 @@ describe('ExecIdentity', () => {
       identity.invalidate();
       assert.deepEqual(await identity.headers(), run(2));
     }));
+
+  test('runs the plug-in again after a 401 even if the clock was set back meanwhile', () =>
+    withPlugin(undefined, async (identity, clock) => {
+      clock.now = 3_600_000;
+      assert.deepEqual(await identity.headers(), run(1));
+      clock.now = 60_000;
+      identity.invalidate();
+      assert.deepEqual(await identity.headers(), run(2));
+    }));
 });

@@ -78,7 +78,9 @@ export class ExecIdentity implements Identity {
 
   /** Ignored just after a run: many watches are refused at once when a token expires, and one new token serves them all. */
   invalidate(): void {
-    if (this.#now() - this.#ranAt >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
+    const sinceMs = this.#now() - this.#ranAt;
+    const wasSetBack = sinceMs < 0;
+    if (wasSetBack || sinceMs >= MIN_BETWEEN_RUNS_MS) this.#staleAt = -Infinity;
   }
 
   close(): void {
