@@ -347,6 +347,14 @@ describe('topOwner', () => {
     assert.equal((await topOwner(changeOf({ after: pod('alone') })))?.name, 'alone');
   });
 
+  test('of a static pod is its node, which has no namespace', async (t) => {
+    const { server, topOwner } = await rig(t);
+    const { metadata } = server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+    const owner = { apiVersion: 'v1', kind: 'Node', name: 'n1', uid: metadata.uid ?? '' };
+    const top = await topOwner(changeOf({ after: pod('etcd-n1', { ownerReferences: [owner] }) }));
+    assert.deepEqual([top?.kind, top?.name, top?.namespace], ['Node', 'n1', undefined]);
+  });
+
   test('ends at the first owner that it may not read', async (t) => {
     const { server, topOwner } = await rig(t);
     const change = rollout(server);

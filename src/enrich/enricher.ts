@@ -23,25 +23,36 @@ const MAX_OWNERS = 8;
 
 /** Asks the cluster at a limited rate; see {@link LookupOptions}. */
 export function createEnricher({ discovery, ...options }: EnricherOptions): Enricher {
-  const lookup = new ObjectLookup({ ...options, kinds: new Kinds(discovery, options.clock) });
-  return enricherOf((reference, signal) => lookup.find(reference, signal));
+  const kinds = new Kinds(discovery, options.clock);
+  const lookup = new ObjectLookup({ ...options, kinds });
+  return enricherOf({
+    find: (reference, signal) => lookup.find(reference, signal),
+    isNamespaced: async (reference) => (await kinds.resourceOf(reference))?.namespaced ?? true,
+  });
 }
 
 /** Uses only the change itself: for when lookups are switched off, or there is no cluster. */
-export const OFFLINE_ENRICHER: Enricher = enricherOf(() => Promise.resolve(UNKNOWN));
+export const OFFLINE_ENRICHER: Enricher = enricherOf({
+  find: () => Promise.resolve(UNKNOWN),
+  isNamespaced: () => Promise.resolve(true),
+});
 
-type Find = (reference: ObjectReference, signal: AbortSignal) => Promise<ObjectFacts>;
+interface Cluster {
+  find(reference: ObjectReference, signal: AbortSignal): Promise<ObjectFacts>;
+  /** True also for an unknown kind. */
+  isNamespaced(reference: Pick<ObjectReference, 'apiVersion' | 'kind'>): Promise<boolean>;
+}
 
-function enricherOf(find: Find): Enricher {
+function enricherOf(cluster: Cluster): Enricher {
   async function involved(change: Change, signal: AbortSignal): Promise<Involved | undefined> {
     const named = involvedFromChange(change);
-    return named !== undefined && isEvent(change.gvk) ? { ...named, ...(await find(named, signal)) } : named;
+    return named !== undefined && isEvent(change.gvk) ? { ...named, ...(await cluster.find(named, signal)) } : named;
   }
   return {
     involved,
     async topOwner(change, signal) {
       const object = await involved(change, signal);
-      return object && topOwner(object, find, signal);
+      return object && topOwner(object, cluster, signal);
     },
     async namespaceOf(change, signal) {
       const named = involvedFromChange(change);
@@ -51,21 +62,27 @@ function enricherOf(find: Find): Enricher {
       const { namespace: name } = named;
       if (name === undefined) return undefined;
       const reference = { apiVersion: 'v1', kind: 'Namespace', namespace: undefined, name, uid: undefined };
-      return { ...reference, ...(await find(reference, signal)) };
+      return { ...reference, ...(await cluster.find(reference, signal)) };
     },
   };
 }
 
 /** Goes up to the first object that has no owner or cannot be read; the latter is known by its dependent's reference. */
-async function topOwner(object: Involved, find: Find, signal: AbortSignal): Promise<ObjectReference> {
+async function topOwner(object: Involved, cluster: Cluster, signal: AbortSignal): Promise<ObjectReference> {
   const { apiVersion, kind, namespace, name, uid } = object;
   let top: ObjectReference = { apiVersion, kind, namespace, name, uid };
   let facts: ObjectFacts = object;
   for (let step = 0; step < MAX_OWNERS; step++) {
     const owner = ownerOfFacts(facts);
     if (owner === undefined) break;
-    top = { apiVersion: owner.apiVersion, kind: owner.kind, namespace, name: owner.name, uid: owner.uid || undefined };
-    facts = await find(top, signal);
+    top = {
+      apiVersion: owner.apiVersion,
+      kind: owner.kind,
+      namespace: (await cluster.isNamespaced(owner)) ? namespace : undefined,
+      name: owner.name,
+      uid: owner.uid || undefined,
+    };
+    facts = await cluster.find(top, signal);
   }
   return top;
 }
