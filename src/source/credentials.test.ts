@@ -203,6 +203,18 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.deepEqual(await (await loadCredentials({ kubeconfig: folded, env: {} })).tls(), { ca: 'C' });
   });
 
+  test('takes a server without a scheme as kubectl does: HTTPS only if something in the file is for TLS', async () => {
+    const serverOf = async (user: object, cluster: object) => {
+      const file = await kubeconfig(user, { server: 'localhost:8001', ...cluster });
+      return (await loadCredentials({ kubeconfig: file, env: {} })).server.href;
+    };
+    assert.equal(await serverOf({}, {}), 'http://localhost:8001/');
+    const certificate = { 'client-certificate-data': btoa('C'), 'client-key-data': btoa('K') };
+    assert.equal(await serverOf(certificate, {}), 'https://localhost:8001/');
+    for (const tls of [{ 'certificate-authority-data': btoa('C') }, { 'insecure-skip-tls-verify': true }])
+      assert.equal(await serverOf({}, tls), 'https://localhost:8001/');
+  });
+
   test('refuses a server or proxy of another scheme', async () => {
     const server = await kubeconfig({}, { server: 'ftp://127.0.0.1' });
     assert.match(

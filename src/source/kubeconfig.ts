@@ -92,7 +92,7 @@ export async function kubeconfigAccess(options: {
   if (user === undefined && context.user)
     throw new ConfigError([`User "${context.user}" ${where} is not defined there`]);
   return {
-    server: parseUrl(cluster.server, `The server ${where}`, SERVER_SCHEMES),
+    server: parseUrl(withScheme(cluster, user), `The server ${where}`, SERVER_SCHEMES),
     clusterName: cluster.name,
     namespace: context.namespace,
     ca: materialOf(cluster.caData, cluster.caFile, `The certificate-authority-data ${where}`),
@@ -266,6 +266,13 @@ function impersonation({ name, more }: NamedUser, where: string): readonly Ident
   for (const [field, values] of Object.entries(extra ?? {}))
     headers[`impersonate-extra-${encodeURIComponent(field)}`] = values;
   return [{ headers: () => Promise.resolve(headers) }];
+}
+
+/** The server: without a scheme, as for `kubectl proxy`, it is plain HTTP unless something in the file is for TLS, as in client-go. */
+function withScheme({ server, caData, caFile, skipTLSVerify }: NamedCluster, user: NamedUser | undefined): string {
+  if (server.includes('://')) return server;
+  const isForTls = [caData, caFile, skipTLSVerify, user?.certData, user?.certFile].some(Boolean);
+  return `${isForTls ? 'https' : 'http'}://${server}`;
 }
 
 function parseUrl(text: string, what: string, schemes: readonly string[]): URL {
