@@ -17,10 +17,10 @@ const configMap = (name: string): object => ({ apiVersion: 'v1', kind: 'ConfigMa
 const PATH = '/api/v1/configmaps';
 
 /** The types of a watch's lines until it ends, then how it ended: half a line as its text, a break as `broken`. */
-async function watched(server: ApiServer, write: () => void): Promise<string[]> {
+async function watched(server: ApiServer, write: () => void, query = ''): Promise<string[]> {
   const seen: string[] = [];
   try {
-    const response = await fetch(`${server.url}${PATH}?watch=1`);
+    const response = await fetch(`${server.url}${PATH}?watch=1${query}`);
     assert(response.body !== null);
     write();
     for await (const line of createInterface({ input: Readable.fromWeb(response.body) })) {
@@ -103,6 +103,14 @@ describe('ApiServer.fault() on watches', () => {
       assert.equal(fault.hits, 1);
     });
   }
+
+  test('end in place of an event sends no bookmark: the event comes in the next watch', async (t) => {
+    const server = await serverFor(t);
+    const query = `&allowWatchBookmarks=true&resourceVersion=${server.resourceVersion}`;
+    for (const name of ['b', 'c']) server.create(configMap(name));
+    server.fault({ effect: 'end', skip: 1, times: 1 });
+    assert.deepEqual(await watched(server, () => {}, query), ['ADDED', 'end']);
+  });
 
   test('errorEvent sends a Status, then ends the watch', async (t) => {
     const server = await serverFor(t);

@@ -162,7 +162,9 @@ export class WatchStream {
         this.#silent = true;
         break;
       case 'end':
-        this.end();
+        // An event that the end replaces is read again: a bookmark would go past it.
+        if (line === undefined) this.bookmark();
+        response.end();
         break;
       case 'errorEvent':
         this.#error(fault.status, fault);
