@@ -150,8 +150,10 @@ describe('watches', () => {
 
   test('10.7 a version unknown to the server: waits, and lists after the third time', async (t) => {
     const rig = await startTestSource(t);
-    const message = 'Too large resource version: 999, current: 5';
-    rig.server.fault({ effect: 'status', status: 504, reason: 'Timeout', message, watch: true, times: 3 });
+    for (const current of [5, 6, 7]) {
+      const message = `Too large resource version: 999, current: ${current}`;
+      rig.server.fault({ effect: 'status', status: 504, reason: 'Timeout', message, watch: true, times: 1 });
+    }
     await rig.start({ settle: false });
     await rig.until(() => watches(rig).length === 4, 'the watch after the list');
     assert.deepEqual(

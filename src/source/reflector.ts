@@ -329,10 +329,11 @@ export class Reflector {
     return { verb, error, consecutive: this.#failuresInARow, waitMs, relist };
   }
 
-  #needsList({ remedy, message }: SourceError): boolean {
+  #needsList({ remedy, reason }: SourceError): boolean {
     if (remedy === 'relist') return true;
     if (remedy !== 'obstacle') return false;
-    const what = `${this.#cursor} ${message}`;
+    // Not by its message, which may say something else each time: "Too large resource version: 9, current: 5".
+    const what = `${this.#cursor} ${reason}`;
     this.#obstacle = { what, times: what === this.#obstacle.what ? this.#obstacle.times + 1 : 1 };
     return this.#obstacle.times >= MAX_SAME_OBSTACLE;
   }
