@@ -39,10 +39,14 @@ export function changeRoutes(parts: RouteParts): readonly Route[] {
 }
 
 async function changes(c: Context, parts: RouteParts): Promise<Response> {
-  const { after, ...rest } = c.req.query();
+  const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
+  const { after: given, ...rest } = c.req.query();
+  const after = given === '' ? undefined : given;
   const parsed = changesQuery.safeParse(rest);
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
-  const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
+  if (after !== undefined && !wantsStream)
+    return c.json({ error: 'after: is for a stream, which needs the header Accept: text/event-stream' }, 400);
+  if (after !== undefined && !/^\d+$/.test(after)) return c.json({ error: 'after: must be the id of a change' }, 400);
   // Nobody would read a stream started by HEAD.
   if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
   if (parts.service.store() === undefined) return notRunning(c);

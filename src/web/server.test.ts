@@ -252,6 +252,13 @@ describe('limits', () => {
       assert.match((JSON.parse(body) as { error: string }).error, reason, query);
       assert.match((await web.ask(`/?${query}`)).body, /class="notice"/, query);
     }
+    for (const [after, accept, reason] of [
+      ['1', 'application/json', 'after: is for a stream, which needs the header Accept: text/event-stream'],
+      ['x', 'text/event-stream', 'after: must be the id of a change'],
+    ] as const) {
+      const { status, body } = await web.ask(`/api/changes?after=${after}`, { headers: { accept } });
+      assert.deepEqual([status, JSON.parse(body)], [400, { error: reason }]);
+    }
   });
 });
 
