@@ -104,10 +104,8 @@ function buildStep(
 }
 
 /** Receivers whose errors hide these texts, too: they are shown elsewhere than in the chain. */
-function hidingReceivers(receivers: ReceiverFactory, secrets: readonly string[]): ReceiverFactory {
-  return {
-    receiver: (options) => receivers.receiver({ ...options, secrets: [...(options.secrets ?? []), ...secrets] }),
-  };
+function hidingReceivers(receivers: ReceiverFactory, hidden: readonly string[]): ReceiverFactory {
+  return { receiver: (options) => receivers.receiver({ ...options, hidden }) };
 }
 
 function memoryOf(store: StepEnvironment['store'], handler: string): SinkMemory {
@@ -133,12 +131,18 @@ export function checkGroups(steps: readonly Step[]): void {
 
 /** Problems that show only when the handlers of a chain and its branches are created. Starts nothing, and contacts nobody. */
 export function problemsOfHandlers({ handlers, branches }: ChainConfig, environment: StepEnvironment): string[] {
-  const problems = branches.flatMap((branch) => problemsOfHandlers(branch, environment));
+  const steps: Step[] = [];
+  const own = handlers.flatMap((handler) => problemsIn(() => steps.push(createStep(handler, environment))));
+  const inBranches = branches.flatMap((branch) => problemsOfHandlers(branch, environment));
+  return [...own, ...problemsIn(() => checkGroups(steps)), ...inBranches];
+}
+
+function problemsIn(check: () => void): string[] {
   try {
-    checkGroups(handlers.map((handler) => createStep(handler, environment)));
-    return problems;
+    check();
+    return [];
   } catch (thrown) {
-    return [toError(thrown).message, ...problems];
+    return [toError(thrown).message];
   }
 }
 

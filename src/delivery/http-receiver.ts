@@ -109,8 +109,8 @@ export class HttpReceiver implements Receiver {
 
   /** Hides a URL of this receiver, its secrets, and those of a request. */
   #scrubberOf(url: URL, ofRequest: readonly string[] = []): (text: string) => string {
-    const { secrets = [], signingSecrets = [] } = this.#options;
-    return scrubberOf(url, [...secrets, ...signingSecrets, ...ofRequest]);
+    const { secrets = [], signingSecrets = [], hidden = [] } = this.#options;
+    return scrubberOf(url, [...secrets, ...signingSecrets, ...hidden, ...ofRequest]);
   }
 
   #refusalIn(response: ReceiverResponse, { scrub }: Addressee): Failure | undefined {

@@ -52,6 +52,16 @@ describe('receiver: rate and breaker', () => {
     assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT', 'both share the rate');
   });
 
+  test('sinks that differ only in what errors hide share the rate, as after any secret of the file was rotated', async (t) => {
+    const server = await startReceiver();
+    t.after(() => server.close());
+    const { receiver } = testReceivers(t);
+    const [one, other] = ['old', 'new'].map((text) => receiver(server.url, { perSecond: 1, hidden: [text] }));
+    assert.ok(one !== undefined && other !== undefined);
+    await send(one, 'first');
+    assert.equal((await failureOf(send(other, 'second'))).code, 'WAIT');
+  });
+
   for (const [what, corrected] of [
     ['TLS settings', { tls: { serverName: 'hooks.example' } }],
     ['permitted addresses', { allowAddresses: ['127.0.0.0/8'] }],

@@ -24,8 +24,10 @@ export interface ReceiverOptions extends ConnectionNeeds {
   readonly signingSecrets?: readonly string[];
   /** Whether a 403 or 404 may be about something in the message, such as a dashboard: then the address is not gone. */
   readonly namesPlaces?: boolean;
-  /** Further texts that no error may contain, such as a token in a header. */
+  /** Credentials beside the URL, such as a token in a header: no error may contain them. */
   readonly secrets?: readonly string[];
+  /** Further texts that no error may contain. Sinks that differ only in these send to the same far end. */
+  readonly hidden?: readonly string[];
   /**
    * Checks a 2xx answer: some receivers refuse in the body. What it throws is the failure, classified by `code` as usual, and
    * counts against the receiver's health like an answer with the corresponding status. The answer is without the receiver's
