@@ -32,6 +32,8 @@ export function explainCommand(program: Command, io: CommandIo, choose: (action:
 
 async function explain(name: string | undefined, flags: Flags, io: CommandIo): Promise<number> {
   const { change } = flags;
+  if (change === undefined && flags.output !== undefined)
+    throw new ConfigError(['-o is the format of a trip: add --change with the id of a change, or leave -o out']);
   if (change === undefined) return explainHandler(name, io);
   if (name !== undefined)
     throw new ConfigError(['Cannot explain a handler and a change at the same time; leave one of them out']);

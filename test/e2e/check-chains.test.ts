@@ -73,6 +73,28 @@ describe('check: chains', () => {
     assert.match(stderr, /default\/ops\/podAlerts keeps state by group.*move default\/ops\/more to a branch/);
   });
 
+  test('names every handler that cannot be created, with its place', async () => {
+    await using workdir = await Workdir.make();
+    await workdir.write(
+      'own.ts',
+      `import { defineTransform, z } from 'watchchain';
+export default defineTransform({
+  name: 'own',
+  summary: 's',
+  description: 'd',
+  examples: [],
+  options: z.strictObject({ zone: z.string().describe('d').meta({ example: 'x' }) }),
+  create({ zone }) {
+    throw new Error('no zone ' + zone);
+  },
+});
+`,
+    );
+    const own = (zone: string) => `[[handler]]\nname = "./own.ts"\nid = "${zone}"\nzone = "${zone}"\n`;
+    const { stderr } = await check(workdir, `${PODS}${own('a')}${own('b')}`);
+    assert.match(stderr, /default\/a \(\S+toml:3\) cannot be used: no zone a\n.*default\/b .* no zone b$/m);
+  });
+
   test('refuses podAlerts after a diff that halts changes of the status, also in a branch', async () => {
     await using workdir = await Workdir.make();
     const diff = '[[handler]]\nname = "diff"\n';

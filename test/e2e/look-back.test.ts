@@ -283,6 +283,7 @@ describe('history, dead and explain', () => {
     [['explain', '--change', 'x'], /Not an id: "x"/],
     [['explain', '--change', '777'], /No change has the id 777: 1 to \d+ are recorded; `watchchain history`/],
     [['explain', 'diff', '--change', '1'], /Cannot explain a handler and a change at the same time/],
+    [['explain', 'diff', '-o', 'json'], /-o is the format of a trip: add --change/],
   ] as const) {
     test(`${args.join(' ')}: refused with a remedy`, async () => {
       assert.match(await refused(folder, ...args), message);
