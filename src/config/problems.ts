@@ -114,7 +114,8 @@ const MAX_SHOWN_CHARS = 60;
 function shown(value: unknown, messageSoFar: string): string {
   if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return '';
   if (typeof value === 'string' && value.includes('://')) return '';
-  const text = JSON.stringify(value);
+  // JSON has no NaN.
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   if (typeof value === 'string' && value !== '' && messageSoFar.includes(text)) return '';
   return `: current value is ${shortened(text, MAX_SHOWN_CHARS)}`;
 }
