@@ -82,6 +82,9 @@ describe('locateKeys()', async () => {
     [['array', 1, 'nested', 1, 'missing', 'deeper'], 21],
     [['ARRAY', 1, 'Nested', 1, 'K'], 22],
     [['nowhere'], 1],
+    [['table', 'other'], 13],
+    [['table', 0, 'sub', 0, 'k'], 14],
+    [['array', 1, 'nested', 0, 'k', 0], 20],
   ] as const) {
     test(`finds ${pathText(path)} in line ${line}`, () => {
       parseToml(toml);
@@ -110,6 +113,16 @@ describe('parseToml()', () => {
     ['quiet = [{ kind = "a", kind = "b" }]\n', /Can't redefine existing key$/],
     ['kind = pod\n', /; put a text in quotes$/],
     ['coalesce = True\n', /; write true or false in lower case$/],
+    [
+      'message = "\\d+"\n',
+      /: Unknown escape character: "d"; put the text in single quotes, which leave a backslash as it is, or double it$/,
+    ],
+    [
+      'headers = {\n  a = "b"\n}\n',
+      /in column 13: Unterminated inline table; write it on one line, or as a table of its own$/,
+    ],
+    ['tls = { a = "b" # why\n}\n', /Unterminated inline table; write it on one line, or as a table of its own$/],
+    ['list = [\n  1,\n', /: Unterminated inline array$/],
   ] as const) {
     test(`names the remedy: ${toml.split('\n').slice(0, 3).join(', ')}`, () => {
       assert.throws(() => parseToml(toml), { message: remedy });

@@ -4,17 +4,22 @@
  */
 import type { Path } from './problems.ts';
 
-/** The line (from 1) of the key at `path`, or of the nearest key above it. Case is ignored, as it is in keys. */
+/**
+ * The line (from 1) of the key at `path`, or of the nearest key above it. Case is ignored, as it is in keys, and one table in place of
+ * a list of tables is found as its element 0.
+ */
 export type Locate = (path: Path) => number;
 
 export function locateKeys(toml: string): Locate {
   const offsets = new Scan(toml).run();
   return (path) => {
-    for (let length = path.length; length > 0; length--) {
-      const offset = offsets.get(pathKey(path.slice(0, length)));
-      if (offset !== undefined) return toml.slice(0, offset).split('\n').length;
+    let known: Path = [];
+    for (const part of path) {
+      const inner = [...known, part];
+      if (offsets.has(pathKey(inner))) known = inner;
+      else if (part !== 0) break;
     }
-    return 1;
+    return toml.slice(0, offsets.get(pathKey(known)) ?? 0).split('\n').length;
   };
 }
 
@@ -64,8 +69,8 @@ class Scan {
       const length = this.#lengths.get(pathKey(path));
       if (isArray && index === names.length - 1) path = this.#append(path, length ?? 0);
       else if (length !== undefined) path = [...path, length - 1];
+      this.#mark(path, start);
     }
-    this.#mark(path, start);
     return path;
   }
 

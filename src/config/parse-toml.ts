@@ -25,14 +25,22 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     return parse(toml);
   } catch (thrown) {
     const { message, line = 0, col = 0 } = thrown as Error & { line?: number; col?: number };
-    // The parser's message quotes the lines around the mistake, which may hold a secret: only what comes before is shown.
-    const reason = message.replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '').replace(/"(\d+)"$/, characterOf);
+    const reason = reasonOf(message, line >= toml.split('\n').length - 1);
     const isOther = NO_KEY.test(reason) && OTHER.test(toml.split('\n')[line] ?? '');
     const remedy = isOther
       ? '; this looks like YAML or JSON, which needs a file name that ends in .yaml or .json'
       : remedyFor(reason, toml, line, col);
     throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);
   }
+}
+
+/** The parser's message quotes the lines around the mistake, which may hold a secret: only what comes before is shown. */
+function reasonOf(message: string, isAtEnd: boolean): string {
+  const reason = message
+    .replace(/ at row \d+, col \d+, pos \d+:[^]*$/, '')
+    .replace(/"(\d+)"$|(?<=escape character: )(\d+)$/, characterOf);
+  // The parser's word for both; but an array may go on for lines, so it lacks an end only at the end of the file.
+  return reason === 'Unterminated inline array' && !isAtEnd ? UNTERMINATED_TABLE : reason;
 }
 
 /** What to do about the commonest mistakes. Shows a key, never a value. */
@@ -45,20 +53,24 @@ function remedyFor(reason: string, toml: string, row: number, column: number): s
     if (table !== undefined && toml.includes(`[[${table}]]`)) return `; for another "${table}", write [[${table}]]`;
     return `: "${key}" is there already; write it once`;
   }
+  if (reason === UNTERMINATED_TABLE) return '; write it on one line, or as a table of its own';
+  if (reason.startsWith('Unknown escape character'))
+    return '; put the text in single quotes, which leave a backslash as it is, or double it';
   if (!reason.startsWith('Unexpected character, expecting string')) return '';
   if (/=\s*(true|false)\b/i.test(line)) return '; write true or false in lower case';
   return /=\s*[a-z_$/.*]/i.test(line) ? '; put a text in quotes' : '';
 }
 
+const UNTERMINATED_TABLE = 'Unterminated inline table';
 const REDEFINED = "Can't redefine existing key";
 /** The table or the key that a line begins with. */
 const KEY = /^\s*(?:\[+\s*([\w.-]+)\s*\]|([\w.-]+)\s*=)/;
 const ONLY_COMMENT = /^\]*\s*(#.*)?$/;
 
 /** The parser gives a character by its code. */
-function characterOf(quoted: string, code: string): string {
-  const number = Number(code);
-  return number <= 0x10ffff ? JSON.stringify(String.fromCodePoint(number)) : quoted;
+function characterOf(found: string, quoted: string | undefined, bare: string | undefined): string {
+  const code = Number(quoted ?? bare);
+  return code <= 0x10ffff ? JSON.stringify(String.fromCodePoint(code)) : found;
 }
 
 /** Integers beyond 2^53: the parser returns them as bigint, and wraps them around beyond 64 bits. */
