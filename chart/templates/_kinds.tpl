@@ -50,11 +50,12 @@ take precedence, since they come last.
 {{- $isCore := regexMatch "^v[0-9]" $apiVersion -}}
 {{- $found := dict -}}
 {{- range .kinds }}{{ range $singular, $entry := . -}}
-  {{- $isNamed := or (eq $singular $name) (eq $entry.resource $name) (eq ($entry.short | default "") $name) -}}
+  {{- $isNamed := has $name (list (lower $singular) (lower $entry.resource) (lower ($entry.short | default ""))) -}}
   {{- if and $isNamed (or (not $group) (eq $entry.group $group)) (or (not $isCore) (eq $entry.group "")) }}{{ $found = $entry }}{{ end -}}
 {{- end }}{{ end -}}
 {{- if not $found -}}
-  {{- fail (printf "kind %q is not known to the chart: give its name in roles, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $name ($group | default "shop.example.com") $name) -}}
+  {{- $singular := regexReplaceAll "([^s])s$" $name "${1}" -}}
+  {{- fail (printf "kind %q is not known to the chart: give its name in roles, as in  kinds: { %s: { group: %s, resource: %ss } }" .wanted.kind $singular ($group | default "shop.example.com") $singular) -}}
 {{- end -}}
 {{ toJson $found }}
 {{- end -}}

@@ -176,6 +176,15 @@ test('a custom kind with the name of a built-in one does not replace it', async 
   assert.deepEqual(groups, [[''], ['serving.knative.dev']]);
 });
 
+test('a custom kind is found under its name in any case', async () => {
+  const kinds = { Certificate: { group: 'cert-manager.io', resource: 'certificates', short: 'Cert' } };
+  const roles = async (kind: string) => said(await rendered({ kinds, config: { resource: [{ kind }], handler } }));
+  const expected = await roles('certificates');
+  for (const kind of ['Certificate', 'certificate', 'cert', 'certificates.cert-manager.io'])
+    assert.deepEqual(await roles(kind), expected);
+  assert.match(expected.join(), /cert-manager\.io/);
+});
+
 /** The chart's configuration file and variables; those from Secrets that it does not create are set to a URL. */
 async function asMounted(
   manifests: readonly Manifest[],

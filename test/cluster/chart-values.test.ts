@@ -43,6 +43,11 @@ describe('values are refused with the reason', () => {
       { config: { resource: [{ kind: 'widget' }] } },
       /kind "widget" is not known/,
     ],
+    [
+      'a kind that the chart does not know, by its plural',
+      { config: { resource: [{ kind: 'Certificates.cert-manager.io' }] } },
+      /kinds: \{ certificate: \{ group: cert-manager\.io, resource: certificates \} \}/,
+    ],
     ['a resource without a kind', { config: '[[resource]]\n' }, /resource \{\}: needs a kind/],
     [
       'a Lease without its role',
