@@ -83,7 +83,7 @@ take precedence, since they come last.
 {{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}
 {{- define "watchchain.handlers" -}}
 {{- $handlers := (include "watchchain.list" .handler | fromJson).list -}}
-{{- range $handlers }}{{ if not (kindIs "map" .) }}{{ fail (printf "handler %s: must be a table with a name" (toJson .)) }}{{ end }}{{ end -}}
+{{- range $handlers }}{{ if not (and (kindIs "map" .) (kindIs "string" .name)) }}{{ fail (printf "handler %s: must be a table with a name" (toJson .)) }}{{ end }}{{ end -}}
 {{- range list .chain .branch -}}
   {{- range (include "watchchain.list" . | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
 {{- end -}}

@@ -56,6 +56,11 @@ describe('values are refused with the reason', () => {
     ],
     ['a handler that is not a table', { config: { resource, handler: ['log'] } }, /handler "log": must be a table/],
     [
+      'a handler whose name is a number',
+      { config: { resource, handler: [{ name: 5 }] } },
+      /handler \{"name":5\}: must be a table with a name/,
+    ],
+    [
       'a value that TOML cannot express',
       { config: { resource, redact: { paths: [null] } } },
       /config: toml: cannot encode array with nil element/,
