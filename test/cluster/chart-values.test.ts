@@ -320,6 +320,12 @@ test('the pod of `helm test` has the same node placement as the service', async 
     assert.deepEqual(placed(spec as typeof values), values);
 });
 
+test('the claim names its type, as the API server would: Argo CD takes what is added for a difference', async () => {
+  const [claim] = statefulSetOf(await rendered({})).spec.volumeClaimTemplates ?? [];
+  const { apiVersion, kind } = claim as Manifest;
+  assert.deepEqual([apiVersion, kind], ['v1', 'PersistentVolumeClaim']);
+});
+
 test('without persistence the state is an emptyDir, and nothing claims a volume', async () => {
   const { spec } = statefulSetOf(await rendered(SETS.ephemeral));
   assert.match(JSON.stringify(spec.template), /"name":"state","emptyDir"/);
