@@ -94,27 +94,29 @@ take precedence, since they come last.
 The permissions by namespace, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace.
 The same as `watchchain rbac` prints for this configuration, as checked by a test: the resources of every chain count; one without
 namespaces uses the values'; a pattern needs all namespaces; what is granted in all is not repeated for one; lookups are granted
-where something is watched.
+where namespaced kinds are watched.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := list (.Values.kinds | default dict) (include "watchchain.kinds" . | fromYaml) -}}
 {{- $read := (include "watchchain.file" . | fromJson).read -}}
 {{- $default := (include "watchchain.filter" . | fromJson).namespaces -}}
 {{- $access := dict -}}
+{{- $watched := dict -}}
 {{- range $wanted := (include "watchchain.resources" $read | fromJson).resources -}}
   {{- $found := include "watchchain.kind" (dict "wanted" $wanted "kinds" $kinds) | fromJson -}}
   {{- $namespaces := $wanted.namespaces | default $default | default (list "") -}}
   {{- if kindIs "string" $namespaces }}{{ $namespaces = $namespaces | nospace | splitList "," }}{{ end -}}
-  {{- if eq (toString $found.namespaced) "false" }}{{ $namespaces = list "" }}{{ end -}}
-  {{- range $namespaces -}}
+  {{- $isNamespaced := ne (toString $found.namespaced) "false" -}}
+  {{- range $isNamespaced | ternary $namespaces (list "") -}}
     {{- if contains "$" . }}{{ fail (printf "namespace %q: variables are unknown when the chart creates the roles: write the name itself" .) }}{{ end -}}
     {{- $where := contains "*" . | ternary "" . -}}
     {{- $place := get $access $where | default dict -}}
     {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
     {{- $_ := set $access $where $place -}}
+    {{- if $isNamespaced }}{{ $_ := set $watched $where true }}{{ end -}}
   {{- end -}}
 {{- end -}}
-{{- $everywhere := hasKey $access "" | ternary (list "") (keys $access | sortAlpha) -}}
+{{- $everywhere := or (not $watched) (hasKey $watched "") | ternary (list "") (keys $watched | sortAlpha) -}}
 {{- $looksUp := and (not $read.omitlookup) (ne (toString ($read.lookup | default dict).enabled) "false") -}}
 {{- range $looksUp | ternary .Values.lookupKinds list -}}
   {{- $found := include "watchchain.kind" (dict "wanted" (dict "kind" .) "kinds" $kinds) | fromJson -}}

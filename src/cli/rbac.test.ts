@@ -115,6 +115,20 @@ describe('rbac', () => {
     assert.deepEqual([code, /--lookup pod,replicaset/.test(stderr)], [0, true]);
   });
 
+  test('a cluster-scoped kind that is watched gives no right to look up objects in all namespaces', async () => {
+    const config = `${resource('node')}${resource('pod', 'namespaces = ["shop"]')}[[handler]]\nname = "podAlerts"\n${LOG}`;
+    assert.deepEqual(await lines(config, '--lookup', 'replicaset'), [
+      'ClusterRole watchchain-watchchain: get namespaces. kube-system',
+      'ClusterRole watchchain-watchchain: list+watch nodes.',
+      'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
+      'Role shop/watchchain-watchchain: list+watch pods.',
+      'Role shop/watchchain-watchchain: get replicasets.apps',
+      'Role shop/watchchain-watchchain: get pods/log.',
+      'Role shop/watchchain-watchchain: list events.',
+      'RoleBinding shop/watchchain-watchchain -> watchchain-watchchain',
+    ]);
+  });
+
   test('mentions --lookup only if a rule needs an object that is not watched', async () => {
     const speaks = async (config: string) => (await rbac(config + LOG)).stderr.includes('--lookup');
     const labels = '[[handler]]\nname = "match"\nlabels = { team = "." }\n';

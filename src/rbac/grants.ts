@@ -72,16 +72,17 @@ export async function grantsOf(
     problems.push(problemOf(kind, resolution, at));
     return undefined;
   };
+  /** Of namespaced kinds only: no object outside of namespaces leads to one in a namespace. */
   const watched = new Set<string>();
   for (const { kind, apiVersion, namespaces, at } of config.chains.flatMap(({ resources }) => resources)) {
     const found = await find(kind, apiVersion, at);
     if (found === undefined) continue;
     for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
-      watched.add(namespace);
+      if (found.namespaced) watched.add(namespace);
       grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
     }
   }
-  const everywhere = watched.has('') ? [''] : [...watched];
+  const everywhere = watched.size === 0 || watched.has('') ? [''] : [...watched];
   if (config.lookup.enabled) {
     for (const kind of lookupKinds) {
       const found = await find(kind, undefined, '--lookup');

@@ -69,6 +69,17 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
     values: { lookupKinds: ['rs'], config: { resource: [{ kind: 'event' }, inNamespaces('rs', 'web')], handler } },
     flags: ['--lookup', 'rs'],
   },
+  'lookups, and podAlerts, beside a cluster-scoped kind': {
+    values: {
+      lookupKinds: ['pod', 'namespace'],
+      config: { resource: [{ kind: 'node' }, inNamespaces('event', 'shop')], handler: [{ name: 'podAlerts' }, ...handler] },
+    },
+    flags: ['--lookup', 'pod,namespace'],
+  },
+  'lookups with nothing but a cluster-scoped kind': {
+    values: { lookupKinds: ['pod'], namespaces: ['shop'], config: { resource: [{ kind: 'node' }], handler } },
+    flags: ['--lookup', 'pod', '--namespace', 'shop'],
+  },
   'podAlerts, in chains and branches': {
     values: {
       config: {
