@@ -60,19 +60,27 @@ take precedence, since they come last.
 {{ toJson $found }}
 {{- end -}}
 
-{{- /* The watched resources, as {"resources": [...]}: those of every chain, or the Events in kubernetes-event-exporter's file. */ -}}
-{{- define "watchchain.resources" -}}
-{{- $resources := list -}}
+{{- /*
+The chains, as {"chains": [{"resources": [...], "handlers": [...]}]}, with the handlers of their branches; kubernetes-event-exporter's
+file is a chain that watches Events.
+*/ -}}
+{{- define "watchchain.chains" -}}
+{{- $chains := list -}}
 {{- if hasKey . "receivers" -}}
-  {{- $resources = list (dict "kind" "event" "namespaces" (without (list (.namespace | default "")) "")) -}}
+  {{- $events := dict "kind" "event" "namespaces" (without (list (.namespace | default "")) "") -}}
+  {{- $chains = list (dict "resources" (list $events) "handlers" list) -}}
 {{- else -}}
-  {{- range prepend (include "watchchain.list" .chain | fromJson).list . }}{{ $resources = concat $resources (include "watchchain.list" .resource | fromJson).list }}{{ end -}}
+  {{- range prepend (include "watchchain.list" .chain | fromJson).list . -}}
+    {{- $chains = append $chains (merge (include "watchchain.handlers" . | fromJson) (dict "resources" (include "watchchain.list" .resource | fromJson).list)) -}}
+  {{- end -}}
 {{- end -}}
+{{- $resources := list -}}
+{{- range $chains }}{{ $resources = concat $resources .resources }}{{ end -}}
 {{- if not $resources }}{{ fail "the configuration watches nothing: add a resource with a kind" }}{{ end -}}
 {{- range $resources -}}
   {{- if or (not (kindIs "map" .)) (not .kind) (not (kindIs "string" .kind)) }}{{ fail (printf "resource %s: needs a kind, as a text" (toJson .)) }}{{ end -}}
 {{- end -}}
-{{ toJson (dict "resources" $resources) }}
+{{ toJson (dict "chains" $chains) }}
 {{- end -}}
 
 {{- /* Takes a single table as a list of one. */ -}}
@@ -80,13 +88,11 @@ take precedence, since they come last.
 {{ toJson (dict "list" (or (kindIs "slice" .) (not .) | ternary (. | default list) (list .))) }}
 {{- end -}}
 
-{{- /* The handlers of a table, of its chains and of its branches, at any depth. */ -}}
+{{- /* The handlers of a chain and of its branches, at any depth. */ -}}
 {{- define "watchchain.handlers" -}}
 {{- $handlers := (include "watchchain.list" .handler | fromJson).list -}}
 {{- range $handlers }}{{ if not (and (kindIs "map" .) (kindIs "string" .name)) }}{{ fail (printf "handler %s: must be a table with a name" (toJson .)) }}{{ end }}{{ end -}}
-{{- range list .chain .branch -}}
-  {{- range (include "watchchain.list" . | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
-{{- end -}}
+{{- range (include "watchchain.list" .branch | fromJson).list }}{{ $handlers = concat $handlers (include "watchchain.handlers" . | fromJson).handlers }}{{ end -}}
 {{ toJson (dict "handlers" $handlers) }}
 {{- end -}}
 
@@ -94,7 +100,7 @@ take precedence, since they come last.
 The permissions by namespace, as {"namespaces": {"": {"apps/deployments": ["list", "watch"]}, "shop": {...}}}; "" is every namespace.
 The same as `watchchain rbac` prints for this configuration, as checked by a test: the resources of every chain count; one without
 namespaces uses the values'; a pattern needs all namespaces; what is granted in all is not repeated for one; lookups are granted
-where namespaced kinds are watched.
+where namespaced kinds are watched, and what a handler asks for, where its chain watches any.
 */ -}}
 {{- define "watchchain.access" -}}
 {{- $kinds := list (.Values.kinds | default dict) (include "watchchain.kinds" . | fromYaml) -}}
@@ -102,19 +108,25 @@ where namespaced kinds are watched.
 {{- $default := (include "watchchain.filter" . | fromJson).namespaces -}}
 {{- $access := dict -}}
 {{- $watched := dict -}}
-{{- range $wanted := (include "watchchain.resources" $read | fromJson).resources -}}
-  {{- $found := include "watchchain.kind" (dict "wanted" $wanted "kinds" $kinds) | fromJson -}}
-  {{- $namespaces := $wanted.namespaces | default $default | default (list "") -}}
-  {{- if kindIs "string" $namespaces }}{{ $namespaces = $namespaces | nospace | splitList "," }}{{ end -}}
-  {{- $isNamespaced := ne (toString $found.namespaced) "false" -}}
-  {{- range $isNamespaced | ternary $namespaces (list "") -}}
-    {{- if contains "$" . }}{{ fail (printf "namespace %q: variables are unknown when the chart creates the roles: write the name itself" .) }}{{ end -}}
-    {{- $where := contains "*" . | ternary "" . -}}
-    {{- $place := get $access $where | default dict -}}
-    {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
-    {{- $_ := set $access $where $place -}}
-    {{- if $isNamespaced }}{{ $_ := set $watched $where true }}{{ end -}}
+{{- $chains := (include "watchchain.chains" $read | fromJson).chains -}}
+{{- range $chain := $chains -}}
+  {{- $own := dict -}}
+  {{- range $wanted := .resources -}}
+    {{- $found := include "watchchain.kind" (dict "wanted" $wanted "kinds" $kinds) | fromJson -}}
+    {{- $namespaces := $wanted.namespaces | default $default | default (list "") -}}
+    {{- if kindIs "string" $namespaces }}{{ $namespaces = $namespaces | nospace | splitList "," }}{{ end -}}
+    {{- $isNamespaced := ne (toString $found.namespaced) "false" -}}
+    {{- range $isNamespaced | ternary $namespaces (list "") -}}
+      {{- if contains "$" . }}{{ fail (printf "namespace %q: variables are unknown when the chart creates the roles: write the name itself" .) }}{{ end -}}
+      {{- $where := contains "*" . | ternary "" . -}}
+      {{- $place := get $access $where | default dict -}}
+      {{- $_ := set $place (printf "%s/%s" $found.group $found.resource) (list "list" "watch") -}}
+      {{- $_ := set $access $where $place -}}
+      {{- if $isNamespaced }}{{ $_ := set $own $where true }}{{ end -}}
+    {{- end -}}
   {{- end -}}
+  {{- $_ := set $chain "places" (hasKey $own "" | ternary (list "") (keys $own | sortAlpha)) -}}
+  {{- $watched = merge $watched $own -}}
 {{- end -}}
 {{- $everywhere := or (not $watched) (hasKey $watched "") | ternary (list "") (keys $watched | sortAlpha) -}}
 {{- $looksUp := and (not $read.omitlookup) (ne (toString ($read.lookup | default dict).enabled) "false") -}}
@@ -127,18 +139,20 @@ where namespaced kinds are watched.
     {{- $_ := set $access . $place -}}
   {{- end -}}
 {{- end -}}
-{{- $asked := dict -}}
-{{- range $looksUp | ternary (include "watchchain.handlers" $read | fromJson).handlers list -}}
-  {{- if eq .name "podAlerts" -}}
-    {{- if hasKey . "loglines" | ternary .loglines 20 }}{{ $_ := set $asked "/pods/log" "get" }}{{ end -}}
-    {{- if hasKey . "events" | ternary .events 5 }}{{ $_ := set $asked "/events" "list" }}{{ end -}}
+{{- range $chain := $looksUp | ternary $chains list -}}
+  {{- $asked := dict -}}
+  {{- range .handlers -}}
+    {{- if eq .name "podAlerts" -}}
+      {{- if hasKey . "loglines" | ternary .loglines 20 }}{{ $_ := set $asked "/pods/log" "get" }}{{ end -}}
+      {{- if hasKey . "events" | ternary .events 5 }}{{ $_ := set $asked "/events" "list" }}{{ end -}}
+    {{- end -}}
   {{- end -}}
-{{- end -}}
-{{- range $what, $verb := $asked -}}
-  {{- range $everywhere -}}
-    {{- $place := get $access . | default dict -}}
-    {{- $_ := set $place $what (append (get $place $what | default list) $verb | uniq) -}}
-    {{- $_ := set $access . $place -}}
+  {{- range $what, $verb := $asked -}}
+    {{- range $chain.places | default $everywhere -}}
+      {{- $place := get $access . | default dict -}}
+      {{- $_ := set $place $what (append (get $place $what | default list) $verb | uniq) -}}
+      {{- $_ := set $access . $place -}}
+    {{- end -}}
   {{- end -}}
 {{- end -}}
 {{- $wide := get $access "" | default dict -}}

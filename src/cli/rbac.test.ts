@@ -129,6 +129,27 @@ describe('rbac', () => {
     ]);
   });
 
+  test('a handler may ask only where its own chain watches; one in a chain for dead letters, wherever any does', async () => {
+    const chain = (name: string, ...parts: string[]) =>
+      `[[chain]]\nname = "${name}"\n${parts.join('').replaceAll('[[', '[[chain.')}`;
+    const alerts = '[[handler]]\nname = "podAlerts"\nevents = 0\n';
+    const pods = chain('pods', resource('pod', 'namespaces = ["shop"]'), alerts, LOG);
+    assert.deepEqual(await lines(resource('deployment') + LOG + pods), [
+      'ClusterRole watchchain-watchchain: get namespaces. kube-system',
+      'ClusterRole watchchain-watchchain: list+watch deployments.apps',
+      'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',
+      'Role shop/watchchain-watchchain: list+watch pods.',
+      'Role shop/watchchain-watchchain: get pods/log.',
+      'RoleBinding shop/watchchain-watchchain -> watchchain-watchchain',
+    ]);
+    const watched = resource('deployment', 'namespaces = ["shop", "web"]');
+    const letters = await lines(`deadLetters = "dead"\n${watched}${LOG}${chain('dead', alerts, LOG)}`);
+    assert.deepEqual(
+      letters.filter((line) => line.includes('pods/log')),
+      ['shop', 'web'].map((namespace) => `Role ${namespace}/watchchain-watchchain: get pods/log.`),
+    );
+  });
+
   test('mentions --lookup only if a rule needs an object that is not watched', async () => {
     const speaks = async (config: string) => (await rbac(config + LOG)).stderr.includes('--lookup');
     const labels = '[[handler]]\nname = "match"\nlabels = { team = "." }\n';

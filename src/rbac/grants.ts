@@ -72,17 +72,24 @@ export async function grantsOf(
     problems.push(problemOf(kind, resolution, at));
     return undefined;
   };
-  /** Of namespaced kinds only: no object outside of namespaces leads to one in a namespace. */
-  const watched = new Set<string>();
-  for (const { kind, apiVersion, namespaces, at } of config.chains.flatMap(({ resources }) => resources)) {
-    const found = await find(kind, apiVersion, at);
-    if (found === undefined) continue;
-    for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
-      if (found.namespaced) watched.add(namespace);
-      grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
+  const watched = new Map<ChainConfig, Set<string>>();
+  for (const chain of config.chains) {
+    const places = new Set<string>();
+    watched.set(chain, places);
+    for (const { kind, apiVersion, namespaces, at } of chain.resources) {
+      const found = await find(kind, apiVersion, at);
+      if (found === undefined) continue;
+      for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
+        // No object outside of namespaces leads to one in a namespace.
+        if (found.namespaced) places.add(namespace);
+        grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
+      }
     }
   }
-  const everywhere = watched.size === 0 || watched.has('') ? [''] : [...watched];
+  const everywhere = placesOf(
+    [...watched.values()].flatMap((places) => [...places]),
+    [''],
+  );
   if (config.lookup.enabled) {
     for (const kind of lookupKinds) {
       const found = await find(kind, undefined, '--lookup');
@@ -91,13 +98,23 @@ export async function grantsOf(
       for (const namespace of places)
         grants.push({ group: found.group, resource: found.resource, verbs: ['get'], namespace });
     }
-    for (const access of handlersIn(config.chains).flatMap(
-      ({ definition, options }) => definition.asks?.(options).access ?? [],
-    ))
-      for (const namespace of everywhere) grants.push({ ...access, namespace });
+    // A chain for dead letters watches nothing itself, and gets whatever others watch.
+    for (const [chain, places] of watched)
+      for (const access of accessOf(chain))
+        for (const namespace of placesOf([...places], everywhere)) grants.push({ ...access, namespace });
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return [...mergeGrants(grants), ...(config.web.clusterAccess ? REVIEWS : [])];
+}
+
+/** Where its handlers ask the cluster: all namespaces if it is one of them. */
+function placesOf(namespaces: readonly string[], otherwise: readonly string[]): readonly string[] {
+  if (namespaces.length === 0) return otherwise;
+  return namespaces.includes('') ? [''] : [...new Set(namespaces)];
+}
+
+function accessOf(chain: ChainConfig): readonly Omit<Grant, 'namespace'>[] {
+  return handlersIn([chain]).flatMap(({ definition, options }) => definition.asks?.(options).access ?? []);
 }
 
 /** Whether a handler looks up objects of kinds that only the user knows. */

@@ -72,7 +72,10 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
   'lookups, and podAlerts, beside a cluster-scoped kind': {
     values: {
       lookupKinds: ['pod', 'namespace'],
-      config: { resource: [{ kind: 'node' }, inNamespaces('event', 'shop')], handler: [{ name: 'podAlerts' }, ...handler] },
+      config: {
+        resource: [{ kind: 'node' }, inNamespaces('event', 'shop')],
+        handler: [{ name: 'podAlerts' }, ...handler],
+      },
     },
     flags: ['--lookup', 'pod,namespace'],
   },
@@ -92,6 +95,23 @@ const MATRIX: Readonly<Record<string, { readonly values: object; readonly flags?
             handler: [{ name: 'log' }],
             branch: [{ name: 'alerts', handler: [{ name: 'podAlerts', logLines: 0 }] }],
           },
+        ],
+      },
+    },
+  },
+  'podAlerts in one chain of several, and in one for dead letters': {
+    values: {
+      config: {
+        resource: [{ kind: 'deployment' }],
+        handler,
+        deadLetters: 'dead',
+        chain: [
+          {
+            name: 'pods',
+            resource: [inNamespaces('pod', 'shop')],
+            handler: [{ name: 'podAlerts', events: 0 }, { name: 'log' }],
+          },
+          { name: 'dead', handler: [{ name: 'podAlerts', logLines: 0 }, { name: 'log' }] },
         ],
       },
     },
