@@ -198,6 +198,21 @@ test('without roles of the chart, the notes have the command that prints them', 
   assert.deepEqual(said(manifests), said(printed));
 });
 
+test('without cluster rights the roles are the same but for the ClusterRole', async () => {
+  const values = {
+    namespaces: ['shop', 'monitoring'],
+    lookupKinds: ['pod'],
+    config: { resource: [{ kind: 'event' }], handler },
+  };
+  const all = await rendered(values);
+  const cluster = /^Cluster/;
+  assert.ok(all.some(({ kind }) => cluster.test(kind)));
+  assert.deepEqual(
+    await rendered({ ...values, rbac: { clusterWide: false } }),
+    all.filter(({ kind }) => !cluster.test(kind)),
+  );
+});
+
 test('a custom kind with the name of a built-in one does not replace it', async () => {
   const services = [{ kind: 'service' }, { kind: 'service', apiVersion: 'serving.knative.dev/v1' }];
   const kinds = { service: { group: 'serving.knative.dev', resource: 'services' } };

@@ -88,6 +88,26 @@ describe('values are refused with the reason', () => {
       /config is not valid TOML: toml: line 1.*; give YAML as tables: `config:` without the `\|`/,
     ],
     [
+      'no cluster rights, and a kind in all namespaces',
+      { rbac: { clusterWide: false }, config: { resource: [{ kind: 'pod', namespaces: ['team-*'] }] } },
+      /rbac\.clusterWide is off, but these need rights in all namespaces: pods: name the namespaces/,
+    ],
+    [
+      'no cluster rights, and the lookup of a cluster-scoped kind',
+      {
+        rbac: { clusterWide: false },
+        namespaces: ['shop'],
+        lookupKinds: ['namespace', 'pod'],
+        config: { resource: [{ kind: 'event' }, { kind: 'storageclass' }] },
+      },
+      /need rights in all namespaces: namespaces, storageclasses\.storage\.k8s\.io:/,
+    ],
+    [
+      'no cluster rights, and clusterAccess',
+      { rbac: { clusterWide: false }, namespaces: ['shop'], config: { web: { clusterAccess: true }, resource } },
+      /rbac\.clusterWide is off, but web\.clusterAccess of the configuration needs system:auth-delegator/,
+    ],
+    [
       'two configurations',
       { config: { resource }, kwatchman: { config: { resource } } },
       /config and kwatchman\.config: each/,

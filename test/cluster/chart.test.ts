@@ -5,7 +5,7 @@ import { deployment, TestCluster } from '../e2e/cluster.ts';
 import { messages } from '../e2e/main-job.ts';
 import { Program, Workdir } from '../e2e/program.ts';
 import { startControlPlane } from './control-plane.ts';
-import type { PodSpec } from './helm.ts';
+import { rendered, type PodSpec } from './helm.ts';
 import { ACCOUNT, apply, runAsPod, neverRefused } from './installation.ts';
 
 test('the applied chart runs as its ServiceAccount, reports to Slack, and is refused nothing', async () => {
@@ -92,6 +92,39 @@ test('the chart with namespaces, a selector and a chain of its own has roles whe
     answers.map((answer) => answer.trim()),
     ['yes', 'no', 'yes', 'no', 'yes', 'no', 'no'],
   );
+});
+
+test('without clusterWide, the chart is installed by who has rights in one namespace only, and works there', async () => {
+  await using plane = await startControlPlane();
+  await using workdir = await Workdir.make();
+  await using slack = await startReceiver();
+  const metadata = { name: 'tenant', namespace: 'monitoring' };
+  const apiVersion = 'rbac.authorization.k8s.io/v1';
+  const apiGroup = 'rbac.authorization.k8s.io';
+  await plane.kubectl('create', 'namespace', 'monitoring');
+  await plane.apply([
+    { apiVersion, kind: 'Role', metadata, rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }] },
+    {
+      apiVersion,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup, kind: 'Role', name: 'tenant' },
+      subjects: [{ apiGroup, kind: 'User', name: 'tenant' }],
+    },
+  ]);
+  const values = { namespaces: ['monitoring'], slack: { webhookURL: slack.url } };
+  await assert.rejects(plane.apply(await rendered(values), '--as=tenant'), /cannot patch resource "clusterroles"/);
+  await plane.apply(await rendered({ ...values, rbac: { clusterWide: false } }), '--as=tenant');
+
+  await using program = await (await runAsPod(plane, workdir)).start();
+  await program.ready();
+  await using cluster = new TestCluster(await plane.access());
+  const web = deployment('web');
+  await cluster.create({ ...web, metadata: { ...web.metadata, namespace: 'monitoring' } });
+  await slack.waitFor(1);
+  assert.equal((await program.stop()).code, 0);
+  const refused = (await plane.requestsOf(ACCOUNT)).filter(({ code }) => code === 401 || code === 403);
+  assert.deepEqual([...new Set(refused.map(({ uri }) => uri))], ['/api/v1/namespaces/kube-system']);
 });
 
 test("the chart with kubernetes-event-exporter's file delivers its Events, with a role for no more than that", async () => {
