@@ -114,7 +114,7 @@ configMap: { name: {{ include "watchchain.name" . }} }
 {{- end -}}
 {{- end -}}
 
-{{- /* Which configuration, and what fills it in: for every command that reads it. */ -}}
+{{- /* Which configuration, and what fills it in: for the service, and for the check of `helm test`. */ -}}
 {{- define "watchchain.configArgs" -}}
 - --config=/etc/watchchain/{{ (include "watchchain.file" . | fromJson).name }}
 {{- $filter := include "watchchain.filter" . | fromJson }}
@@ -126,5 +126,8 @@ configMap: { name: {{ include "watchchain.name" . }} }
 {{- end }}
 {{- if .Values.lenient }}
 - --lenient
+{{- end }}
+{{- if .Values.lease.enabled }}
+- --lease={{ .Release.Namespace }}/{{ include "watchchain.name" . }}
 {{- end }}
 {{- end -}}

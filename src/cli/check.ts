@@ -16,9 +16,9 @@ import { resourceName } from '../source/resource-path.ts';
 import type { WatchRequest } from '../source/source.ts';
 import { watchRequests } from '../watch-requests.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
-import { configFrom, programsIn, withConfigFlags, type ConfigFlags } from './options.ts';
+import { configFrom, programsIn, withConfigFlags, withLeaseFlag, type ConfigFlags, type LeaseFlag } from './options.ts';
 
-type Flags = ConfigFlags & { readonly cluster?: boolean };
+type Flags = ConfigFlags & LeaseFlag & { readonly cluster?: boolean };
 
 export function checkCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
   const command = program
@@ -26,7 +26,7 @@ export function checkCommand(program: Command, io: CommandIo, choose: (action: A
     .description('show what the configuration means: what would be watched and done, or every mistake in it')
     .allowExcessArguments(false)
     .option('--cluster', 'also ask the cluster whether it serves these kinds and allows watching them');
-  withConfigFlags(command).action((flags: Flags) => choose(() => check(flags, io)));
+  withLeaseFlag(withConfigFlags(command)).action((flags: Flags) => choose(() => check(flags, io)));
 }
 
 async function check(flags: Flags, io: CommandIo): Promise<number> {

@@ -9,7 +9,7 @@ import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseToml } from '../../src/config/parse-toml.ts';
 import { SETS } from './chart-sets.ts';
-import { CHART, configOf, helm, rendered, statefulSetOf, type Manifest } from './helm.ts';
+import { CHART, configOf, helm, rendered, statefulSetOf, type Manifest, type PodSpec } from './helm.ts';
 
 const resource = [{ kind: 'pod' }];
 const exporter = { route: { routes: [] }, receivers: [{ name: 'out', stdout: {} }] };
@@ -326,6 +326,21 @@ test('on OpenShift, detected or by openshift = true, no user or group is set', a
     await rendered({}, '--api-versions', 'security.openshift.io/v1'),
   ])
     assert.doesNotMatch(JSON.stringify(manifests), users);
+});
+
+test('`helm test` checks the rights that the service needs, also those to its Lease', async () => {
+  for (const [enabled, lease] of [
+    [true, ['--lease=monitoring/prod-watchchain']],
+    [false, []],
+  ] as const) {
+    const manifests = await rendered({ lease: { enabled } });
+    const check = manifests.find(({ kind }) => kind === 'Pod')?.['spec'] as PodSpec;
+    for (const { containers } of [check, statefulSetOf(manifests).spec.template.spec])
+      assert.deepEqual(
+        containers[0].args.filter((arg) => arg.startsWith('--lease')),
+        lease,
+      );
+  }
 });
 
 test('the pod of `helm test` has the same node placement as the service', async () => {

@@ -199,6 +199,18 @@ describe('check', () => {
     assert.match(unknown.stdout, /deploymnet: the cluster does not serve it; near names: deployment/);
   });
 
+  test('--cluster --lease checks the rights to that Lease, as the service would have it', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    const { kubeconfig } = await clusterOf(workdir, server);
+    const config = await workdir.write('config.toml', CONFIG);
+    server.allow(({ resource }) => resource !== 'leases');
+    const flags = ['--cluster', '-k', kubeconfig, '--lease', 'default/theirs'];
+    const { code, stdout } = await run(workdir, ['check', '-c', config, ...flags]);
+    assert.equal(code, 1);
+    assert.match(stdout, /refused +may not get, update leases\.coordination\.k8s\.io "theirs" in namespace default/);
+  });
+
   test('--cluster names missing namespaces, if they may be read', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
