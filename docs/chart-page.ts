@@ -11,6 +11,8 @@ helm install watchchain ./chart -n monitoring --create-namespace --values values
 helm test watchchain -n monitoring   # asks the cluster whether each kind is served and may be watched
 \`\`\`
 
+With \`helm template\` and \`kubectl apply\`, use \`--skip-tests\`: otherwise the pod of \`helm test\` is created, too, and the next apply fails, as a pod cannot be changed.
+
 ## The configuration
 
 Give one of these. Without any, the chart uses [files/config.toml](files/config.toml).
