@@ -10,14 +10,16 @@ const options = z.strictObject({
     .superRefine(() => undefined)
     .optional(),
   other: filePath.default('y'),
+  several: z.array(filePath).default([]),
   text: z.string(),
 });
 
-test('resolvePaths() makes paths absolute, in nested tables too, and leaves other values', () => {
+test('resolvePaths() makes paths absolute, in nested tables and lists too, and leaves other values', () => {
   const given = {
     path: 'a/b',
     tls: { caFile: '../ca.crt', name: 'a/b' },
     other: '/abs',
+    several: ['a', '/b'],
     text: 'a/b',
     unknown: 'a/b',
     wrong: 5,
@@ -28,6 +30,7 @@ test('resolvePaths() makes paths absolute, in nested tables too, and leaves othe
       path: '/etc/w/a/b',
       tls: Object.assign(Object.create(null) as object, { caFile: '/etc/ca.crt', name: 'a/b' }),
       other: '/abs',
+      several: ['/etc/w/a', '/b'],
       text: 'a/b',
       unknown: 'a/b',
       wrong: 5,

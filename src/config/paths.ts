@@ -34,6 +34,8 @@ export function resolvePaths(value: unknown, schema: z.core.$ZodType, folder: st
       return field instanceof z.ZodType ? resolvePaths(inner, field, folder) : inner;
     });
   }
+  if (schema instanceof z.ZodArray && Array.isArray(value))
+    return value.map((element: unknown) => resolvePaths(element, schema.element, folder));
   return isFilePath(schema) && typeof value === 'string' && value !== '' ? resolve(folder, value) : value;
 }
 
