@@ -294,6 +294,11 @@ describe('the configuration', () => {
   });
 });
 
+test('no Secret is written as stringData, from which nothing is ever removed', async () => {
+  for (const values of Object.values(SETS))
+    assert.ok((await rendered(values)).every((manifest) => !Object.hasOwn(manifest, 'stringData')));
+});
+
 test('a list, a map of kinds, a URL or a token set to null counts as empty', async () => {
   const filter = { filter_by: { namespace: null, labelSelector: null } };
   const lists = { env: null, extraEnv: null, extraArgs: null, kinds: null, namespaces: null, kwatchman: filter };

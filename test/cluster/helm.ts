@@ -67,10 +67,11 @@ export async function rendered(values: object, ...flags: readonly string[]): Pro
 
 /** The mounted configuration, from its ConfigMap or its Secret. */
 export function configOf(manifests: readonly Manifest[]): { readonly name: string; readonly text: string } {
-  for (const { data, stringData } of manifests) {
-    const entries = Object.entries((data ?? stringData ?? {}) as Record<string, string>);
-    const file = entries.find(([name]) => name.startsWith('config.'));
-    if (file !== undefined) return { name: file[0], text: file[1] };
+  for (const { kind, data } of manifests) {
+    const entries = Object.entries((data ?? {}) as Record<string, string>);
+    const [name, text] = entries.find(([name]) => name.startsWith('config.')) ?? [];
+    if (name === undefined || text === undefined) continue;
+    return { name, text: kind === 'Secret' ? Buffer.from(text, 'base64').toString() : text };
   }
   throw new Error('The chart renders no configuration');
 }
