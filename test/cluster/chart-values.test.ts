@@ -25,6 +25,11 @@ describe('values are refused with the reason', () => {
     ],
     ['a value of another type', { namespaces: 'shop' }, /at '\/namespaces': got string, want array/],
     [
+      'several namespaces in one text',
+      { namespaces: ['shop,web'] },
+      /at '\/namespaces\/0': 'shop,web' does not match pattern/,
+    ],
+    [
       'an annotation that is a number',
       { podAnnotations: { 'prometheus.io/port': 8080 } },
       /at '\/podAnnotations\/prometheus\.io~1port': got number, want string/,
