@@ -29,16 +29,27 @@ interface Scene {
   readonly running: Running;
 }
 
+type LaterScene = Scene & { readonly clock: FakeClock };
+
 interface Trial {
   readonly existing?: readonly Manifest[];
   readonly act: (server: ApiServer) => void;
   /** What happens later, by this clock instead of the system's. */
-  readonly later?: (scene: Scene & { readonly clock: FakeClock }) => Promise<void>;
+  readonly later?: (scene: LaterScene) => Promise<void>;
   /** All messages, in their order. */
   readonly expected: readonly RegExp[];
   /** The objects are handled side by side: `expected` is in alphabetical order. */
   readonly inAnyOrder?: true;
   readonly also?: (running: Running) => Promise<void>;
+}
+
+async function passesUntil(what: string, stepMs: number, isDone: () => boolean, { running, clock }: LaterScene) {
+  await until(what, async () => {
+    await clock.advance(stepMs);
+    // Or a request under way would miss its deadline, and be sent again.
+    await running.app.idle();
+    return isDone();
+  });
 }
 
 const TRIALS: Readonly<Record<string, Trial>> = {
@@ -145,9 +156,9 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(release('Unknown', 'in progress again'));
       server.update(release('False', 'upgrade failed'));
     },
-    async later({ world, running, clock }) {
-      const pass = (what: string, isDone: () => boolean) =>
-        until(what, async () => (await clock.advance(5_000), isDone()));
+    async later(trial) {
+      const { world, running } = trial;
+      const pass = (what: string, isDone: () => boolean) => passesUntil(what, 5_000, isDone, trial);
       await pass('the wait goes on', () => /waits until [^"]*\\"False\\"/.test(running.serviceLog()));
       await pass('it is reported', () => world.slack.requests.length === 1);
       world.server.update(release('False', 'upgrade failed for good'));
@@ -215,12 +226,13 @@ const TRIALS: Readonly<Record<string, Trial>> = {
       server.update(deployment('web:2', 5));
       server.delete('Deployment', 'api', 'shop');
     },
-    async later({ world, running, clock }) {
+    async later(trial) {
+      const { world, running, clock } = trial;
       // 07:59 in Zurich.
       await clock.advance(7 * 3_600_000 - 60_000);
       await running.app.idle();
       assert.equal(world.slack.requests.length, 0);
-      await until('it is sent', async () => (await clock.advance(30_000), world.slack.requests.length > 0));
+      await passesUntil('it is sent', 30_000, () => world.slack.requests.length > 0, trial);
     },
     expected: [
       /^```image web web:1 -> web:2, replicas 1 -> 5 · by kubectl-client-side-apply · several changes seen as one\n/,

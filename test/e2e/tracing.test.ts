@@ -100,6 +100,8 @@ describe('tracing', () => {
     await world.slack.waitFor(1);
     await until('the second attempt', async () => {
       await clock.advance(1_000);
+      // A request under way must not miss its deadline.
+      await running.app.idle();
       return world.slack.requests.length === 2;
     });
     await running.app.idle();
