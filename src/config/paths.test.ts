@@ -47,3 +47,13 @@ test('resolvePaths() leaves invalid values to the schema', () => {
     assert.deepEqual((resolvePaths({ path }, options, '/etc') as { path: unknown }).path, path);
   }
 });
+
+test('resolvePaths() leaves a path of the home folder as it is written, and the schema refuses it', () => {
+  const given = { path: '~/a', tls: {}, several: ['~backup'], text: '~/a' };
+  const resolved = resolvePaths(given, options, '/etc/w') as typeof given;
+  assert.deepEqual([resolved.path, resolved.several, resolved.text], ['~/a', ['/etc/w/~backup'], '~/a']);
+  assert.match(
+    options.safeParse(resolved).error?.issues[0]?.message ?? '',
+    /^must not begin with ~, .* write \$\{HOME\}$/,
+  );
+});

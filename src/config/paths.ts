@@ -4,8 +4,13 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { isTable, mapValues } from './expand.ts';
 
+const HOME = /^~(?:\/|$)/;
+/** Taken literally, the path would be that of a folder named `~` beside the configuration. */
+export const notOfHome = (path: string): boolean => !HOME.test(path);
+export const OF_HOME = 'must not begin with ~, which only a shell replaces: write ${HOME}';
+
 /** The path of a file or folder. Written relative to the configuration, absolute when the schema and the handler see it. */
-export const filePath = z.string().min(1).meta({ isPath: true });
+export const filePath = z.string().min(1).refine(notOfHome, { error: OF_HOME }).meta({ isPath: true });
 
 /** Whether the file exists and Node's permission model lets us see it, under which `existsSync` throws for paths not allowed. */
 export function isThere(path: string): boolean {
@@ -36,7 +41,8 @@ export function resolvePaths(value: unknown, schema: z.core.$ZodType, folder: st
   }
   if (schema instanceof z.ZodArray && Array.isArray(value))
     return value.map((element: unknown) => resolvePaths(element, schema.element, folder));
-  return isFilePath(schema) && typeof value === 'string' && value !== '' ? resolve(folder, value) : value;
+  const isPath = isFilePath(schema) && typeof value === 'string' && value !== '' && notOfHome(value);
+  return isPath ? resolve(folder, value) : value;
 }
 
 function isFilePath(schema: z.core.$ZodType): boolean {

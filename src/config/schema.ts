@@ -1,4 +1,5 @@
 /** The schema of a configuration file. The descriptions are the reference; handlers define their own options. */
+import { delimiter } from 'node:path';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
 import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
@@ -7,7 +8,7 @@ import { chain, chainFields } from './chain-schema.ts';
 import { age, durationFrom, durationMs } from './duration.ts';
 import { pattern, size } from './fields.ts';
 import { leaseName, namespace } from './names.ts';
-import { filePath } from './paths.ts';
+import { filePath, notOfHome, OF_HOME } from './paths.ts';
 import { web } from './web-schema.ts';
 
 const cluster = z
@@ -15,6 +16,7 @@ const cluster = z
     kubeconfig: z
       .string()
       .min(1)
+      .refine((paths) => paths.split(delimiter).every(notOfHome), { error: OF_HOME })
       .optional()
       .describe('Path, relative to this file; several are written as in KUBECONFIG. Default: the usual places.'),
     context: z.string().min(1).optional().describe("Default: the kubeconfig's current context."),
@@ -60,6 +62,7 @@ const state = z
     path: z
       .string()
       .min(1)
+      .refine(notOfHome, { error: OF_HOME })
       .optional()
       .describe(
         'Folder of the state, relative to this file. For this configuration only: another one that uses it later forgets what this one watches, and takes over what waits for chains of the same names. Default: below $XDG_STATE_HOME.',
