@@ -12,7 +12,9 @@ import { request } from '../../src/plugin/contract.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
+import { configured, recording, startTestChain } from '../../src/testing/test-chain.ts';
 import { Workdir } from '../../test/e2e/program.ts';
+import { until } from '../../test/until.ts';
 import exec from './index.ts';
 
 const changeNumber = (id: number, name = 'web', data: string = name): Change =>
@@ -293,6 +295,45 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(asked, { message: 'it did not finish within 1 s' });
     const endless = python('import sys\nsys.stdin.readline()\nwhile True: sys.stdout.write("x" * 65536)');
     await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was stopped' });
+  });
+
+  test('a slow program has its whole timeout for each of several pending changes', async (t) => {
+    await using folder = await Workdir.make();
+    const script = `
+import sys, json, os, time
+asked = [json.loads(sys.stdin.readline()) for _ in range(2)]
+for request in asked:
+    open("asked", "w").write("well\\n")
+    while not os.path.exists(request["change"]["name"]): time.sleep(0.01)
+    print(json.dumps({"id": request["id"]}), flush=True)
+sys.stdin.readline()
+`;
+    const command = ['python3', '-c', script];
+    const slow = configured(exec, { mode: 'lines', timeout: '10s', cwd: folder.path, command });
+    const passed: Change[] = [];
+    const chain = await startTestChain(t, { handlers: [slow, recording('sink', passed)], retry: { retries: 0 } });
+    await chain.accept('shop/web', 'shop/api');
+    await firstLine(folder, 'asked');
+    for (const [n, name] of ['web', 'api'].entries()) {
+      await chain.clock.advance(6_000);
+      await folder.write(name, '');
+      await until(`the answer about ${name}`, () => passed.length === n + 1);
+    }
+  });
+
+  test('a program that cannot be killed, as one of another user, holds up no change for ever', async (t) => {
+    const clock = new FakeClock();
+    const command = ['python3', '-c', 'import sys; sys.stdin.readline(); sys.stdin.read()'];
+    const instance = handler({ mode: 'lines', command }, clock);
+    t.mock.method(process, 'kill', () => {
+      throw Object.assign(new Error('not permitted'), { code: 'EPERM' });
+    });
+    const failed = assert.rejects(ask(instance), { message: 'it did not finish within 30 s' });
+    await clock.advance(35_000);
+    await failed;
+    const deferred = assert.rejects(ask(instance), { code: 'DEFER', message: 'python3 has failed and does not end' });
+    await clock.advance(5_000);
+    await deferred;
   });
 
   test('stop() closes stdin and lets the program finish', async () => {

@@ -31,7 +31,9 @@ const options = z.strictObject({
     .meta({ example: 'plugins' }),
   timeout: durationFrom('1ms')
     .default('30s')
-    .describe('Time limit for one change. A program that takes longer is stopped.')
+    .describe(
+      'Time limit for one change. A program that takes longer is stopped. In the mode `lines`, the time of a change begins when the program has answered those before it.',
+    )
     .meta({ example: '5s' }),
   env: z
     .record(z.string(), z.string())
@@ -67,8 +69,9 @@ export default defineTransform({
       toml: '[[handler]]\nname = "exec"\nmode = "lines"\ncommand = ["python3", "-u", "./on-call.py"]\nenv = { TEAM = "shop" }\n',
     },
   ],
-  deadlineMs: ({ timeout }) => durationMs(timeout),
-  create({ command, mode, cwd, env }, { clock, log }) {
+  // In the mode `lines`, LineProgram limits the time: only it knows what the program has answered so far.
+  deadlineMs: ({ mode, timeout }) => (mode === 'lines' ? Infinity : durationMs(timeout)),
+  create({ command, mode, cwd, env, timeout }, { clock, log }) {
     const spec: ProgramSpec = { command, cwd, env: { PATH: process.env['PATH'] ?? '', ...env } };
     if (mode === 'once') {
       return {
@@ -78,7 +81,7 @@ export default defineTransform({
         },
       };
     }
-    const program = new LineProgram({ spec, clock, log });
+    const program = new LineProgram({ spec, clock, log, timeoutMs: durationMs(timeout) });
     return {
       async handle(change, context) {
         const answer = await program.request(change.id, requestOf(change, context), context.signal);

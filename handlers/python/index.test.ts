@@ -124,6 +124,17 @@ def handle_event(watcher, event, config):
     await assert.rejects(async () => broken.start?.(), /Cannot load plugin_own: SyntaxError/);
   });
 
+  test('start() rejects a plug-in that is not loaded within the timeout, naming it', async () => {
+    await using workdir = await Workdir.make();
+    const clock = new FakeClock();
+    const script = "import time\nopen('loading', 'w').close()\ntime.sleep(300)\n";
+    const slow = await handler(workdir, script, { timeout: '5s' }, clock);
+    const started = assert.rejects(async () => slow.start?.(), /plugin_own: it did not finish within 5 s/);
+    await contentOf(workdir, 'loading', true);
+    await clock.advance(5_000);
+    await started;
+  });
+
   test('does not inherit the environment unless inheritEnv is set', async () => {
     await using workdir = await Workdir.make();
     process.env['WATCHCHAIN_TEST_SECRET'] = 'hunter2';

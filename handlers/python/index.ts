@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineTransform } from '../../src/chain/handler.ts';
 import { durationFrom, durationMs } from '../../src/config/duration.ts';
 import { filePath } from '../../src/config/paths.ts';
-import { ConfigError } from '../../src/errors.ts';
+import { ConfigError, toError } from '../../src/errors.ts';
 import type { Logger } from '../../src/log.ts';
 import { requestOf, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { LineProgram } from '../../src/plugin/lines.ts';
@@ -46,7 +46,7 @@ const options = z.strictObject({
   timeout: durationFrom('1ms')
     .default('30s')
     .describe(
-      'Time limit for one change. A plug-in that takes longer is stopped, and started again for the next change.',
+      'Time limit for loading the plug-in, and for one change, without those before it. A plug-in that takes longer is stopped, and started again for the next change.',
     )
     .meta({ example: '5s' }),
   env: texts
@@ -76,17 +76,20 @@ export default defineTransform({
       toml: '[[handler]]\nname = "python"\nplugin = "dns"\npath = ["plugins"]\nsection = { dns_server = "10.0.0.10" }\n',
     },
   ],
-  deadlineMs: ({ timeout }) => durationMs(timeout),
+  // LineProgram limits the time: only it knows what the plug-in has answered so far.
+  deadlineMs: () => Infinity,
   create({ plugin, path, section, watcher, python, cwd, env, inheritEnv, timeout }, { clock, log }) {
     const spec: ProgramSpec = { command: [python, RUNNER], cwd, env: environmentOf(env, inheritEnv) };
     const level = log.isDebugEnabled() ? 'DEBUG' : 'INFO';
     const hello = JSON.stringify({ plugin, path, section, watcher, level });
-    const program = new LineProgram({ spec, clock, log, greeting: hello });
+    const program = new LineProgram({ spec, clock, log, timeoutMs: durationMs(timeout), greeting: hello });
     const writeLogs = logWriter(log, plugin);
     return {
       /** @throws ConfigError if the plug-in cannot be loaded */
       async start() {
-        const { error } = await program.request(0, '{"id":0}', AbortSignal.timeout(durationMs(timeout)));
+        const { error } = await program.request(0, '{"id":0}').catch((cause: unknown) => {
+          throw new Error(`Cannot load plugin_${plugin}: ${toError(cause).message}`, { cause });
+        });
         if (error === undefined) return;
         await program.stop();
         const folders = new Set([...path, ...(spec.env['PYTHONPATH']?.split(':') ?? [])]);

@@ -11,6 +11,8 @@ export interface LineProgramOptions {
   readonly spec: ProgramSpec;
   readonly clock: Clock;
   readonly log: Logger;
+  /** For one answer. The time of a question begins when those before it are answered: it may have waited for them. */
+  readonly timeoutMs: number;
   /** The first line that it reads after each start, which it does not answer. */
   readonly greeting?: string;
 }
@@ -24,6 +26,8 @@ const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 30_000;
 /** From closing its input to asking it to end. */
 const EXIT_GRACE_MS = 1_000;
+/** For ending it: what runs as another user, as through `sudo`, cannot be ended. */
+const MAX_ENDING_MS = 5_000;
 /** Of a line on its standard error, which is logged. */
 const MAX_STDERR_LINE_BYTES = 1_000;
 
@@ -45,21 +49,22 @@ export class LineProgram {
 
   /**
    * @param id the change that the question is about: the answer must repeat it
+   * @param signal ends the program, like a question that takes too long
    * @throws RetryAfterError while it must not be started again; the signal's reason; an Error if it ends without an answer
    */
-  async request(id: number, line: string, signal: AbortSignal): Promise<Answer> {
+  async request(id: number, line: string, signal?: AbortSignal): Promise<Answer> {
     // If it is being ended, the question would fail with it.
-    if (this.#running?.isEnding === true) await this.#running.ended;
-    signal.throwIfAborted();
+    if (this.#running?.isEnding === true) await waitAtMost(this.#options.clock, MAX_ENDING_MS, this.#running.ended);
+    signal?.throwIfAborted();
     const program = this.#start();
-    const onAbort = () => void program.fail(toError(signal.reason));
-    signal.addEventListener('abort', onAbort, { once: true });
+    const onAbort = () => void program.fail(toError(signal?.reason));
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
       const answer = await program.request(id, line);
       this.#failures = 0;
       return answer;
     } finally {
-      signal.removeEventListener('abort', onAbort);
+      signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -70,10 +75,13 @@ export class LineProgram {
   }
 
   #start(): ProgramRun {
-    if (this.#running !== undefined) return this.#running;
     const { spec, clock, log } = this.#options;
-    const waitMs = this.#notBefore - clock.monotonic();
     const [program] = spec.command;
+    if (this.#running?.isEnding === true) {
+      throw new RetryAfterError(`${program} has failed and does not end`, { retryAfterMs: MAX_BACKOFF_MS });
+    }
+    if (this.#running !== undefined) return this.#running;
+    const waitMs = this.#notBefore - clock.monotonic();
     if (this.#isStopped || waitMs > 0) {
       throw new RetryAfterError(`${program} has failed and has not been restarted yet`, {
         retryAfterMs: Math.max(waitMs, 1),
@@ -98,14 +106,18 @@ class ProgramRun {
   readonly ended: Promise<string>;
   readonly #group: ProcessGroup;
   readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** In the order of asking. */
   readonly #pending = new Map<number, PendingRequest>();
+  #cancelTimeout: () => void = () => undefined;
   #problem: Error | undefined;
   #hasEnded = false;
   /** Not written yet: questions of one turn go into one write. */
   #unsent = '';
 
-  constructor({ spec, clock, log, greeting }: LineProgramOptions) {
+  constructor({ spec, clock, log, timeoutMs, greeting }: LineProgramOptions) {
     this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
     this.#group = new ProcessGroup(spec);
     const { stdout, stderr } = this.#group.child;
     const stdoutLines = new LineSplitter({
@@ -128,8 +140,7 @@ class ProgramRun {
       // It may have ended before its last answers are read.
       await waitAtMost(clock, DRAIN_MS, stdoutClosed);
       const why = this.#problem ?? this.#group.startError ?? new Error(`it ended with ${describeEnd(end)}`);
-      for (const { reject } of this.#pending.values()) reject(why);
-      this.#pending.clear();
+      this.#rejectPending(why);
       return why.message;
     });
   }
@@ -137,8 +148,17 @@ class ProgramRun {
   request(id: number, line: string): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.#pending.set(id, { resolve, reject });
+    if (this.#pending.size === 1) this.#limitOldest();
     this.#send(line);
     return promise;
+  }
+
+  /** Begins the time of the oldest pending question, if any. */
+  #limitOldest(): void {
+    this.#cancelTimeout();
+    if (this.#pending.size === 0) return;
+    const late = () => void this.fail(new Error(`it did not finish within ${this.#timeoutMs / 1_000} s`));
+    this.#cancelTimeout = this.#clock.after(this.#timeoutMs, late);
   }
 
   #send(line: string): void {
@@ -159,7 +179,14 @@ class ProgramRun {
   /** Ends the program; all pending questions fail. */
   async fail(problem: Error): Promise<void> {
     this.#problem ??= problem;
-    await this.#group.terminate(this.#clock);
+    await waitAtMost(this.#clock, MAX_ENDING_MS, this.#group.terminate(this.#clock));
+    this.#rejectPending(this.#problem);
+  }
+
+  #rejectPending(why: Error): void {
+    for (const { reject } of this.#pending.values()) reject(why);
+    this.#pending.clear();
+    this.#cancelTimeout();
   }
 
   async stop(): Promise<void> {
@@ -181,7 +208,9 @@ class ProgramRun {
       if (answer.id === undefined || pending === undefined) {
         throw new Error(`it answered for ${answer.id ?? 'no change'}, which it was not asked about`);
       }
+      const [oldest] = this.#pending.keys();
       this.#pending.delete(answer.id);
+      if (answer.id === oldest) this.#limitOldest();
       pending.resolve(answer);
     } catch (thrown) {
       const problem = toError(thrown);

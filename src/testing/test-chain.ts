@@ -195,7 +195,8 @@ function configOf(
 export function configured(definition: HandlerDefinition, options: object): HandlerDefinition {
   const parsed = definition.options.parse(options);
   const create = (_: object, environment: HandlerEnvironment) => definition.create(parsed, environment);
-  return { ...definition, create } as HandlerDefinition;
+  if (!('deadlineMs' in definition)) return { ...definition, create } as HandlerDefinition;
+  return { ...definition, create, deadlineMs: () => definition.deadlineMs?.(parsed) } as HandlerDefinition;
 }
 
 const described = { summary: '', description: '', options: z.looseObject({}), examples: [] };
