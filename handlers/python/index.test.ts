@@ -62,6 +62,25 @@ async def handle_event(event):
     assert.ok(!isHalt(await instance.handle(other, testContext())));
   });
 
+  test('an exception that cannot be shown as text fails that change only', async () => {
+    await using workdir = await Workdir.make();
+    const script = `
+class Refused(Exception):
+  def __str__(self):
+    return self.args[0]
+def handle_event(event):
+  if event["object"]["metadata"]["name"] == "web":
+    raise Refused(403)
+  return "fine", "INFO"
+`;
+    const instance = await handler(workdir, script);
+    await assert.rejects(async () => instance.handle(change, testContext()), {
+      message: /^it said: Refused: its __str__\(\) raised TypeError \(plugin_own\.py:7\)$/,
+    });
+    const other = changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'db' } } });
+    assert.ok(!isHalt(await instance.handle(other, testContext())));
+  });
+
   test('concurrent changes each get their own answer', async () => {
     await using workdir = await Workdir.make();
     const instance = await handler(

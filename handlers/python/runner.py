@@ -148,7 +148,12 @@ async def awaited(result):
 def told(error):
     frames = traceback.extract_tb(error.__traceback__)
     where = " (%s:%s)" % (os.path.basename(frames[-1].filename), frames[-1].lineno) if frames else ""
-    return ("%s: %s%s" % (type(error).__name__, error, where))[:MAX_TEXT]
+    try:
+        text = str(error)
+    except Exception as broken:
+        # A mistake in the plug-in's own exception must not end the other answers.
+        text = "its __str__() raised %s" % type(broken).__name__
+    return ("%s: %s%s" % (type(error).__name__, text, where))[:MAX_TEXT]
 
 
 def lines(source):
