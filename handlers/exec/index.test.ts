@@ -153,6 +153,17 @@ describe('exec', () => {
     await assert.rejects(ask(handler({ command: ['/etc/passwd'] })), {
       message: 'Cannot start /etc/passwd: it is not executable',
     });
+    for (const mode of ['once', 'lines']) {
+      await assert.rejects(ask(handler({ mode, command: ['true'], cwd: '/etc/passwd' })), {
+        message: 'Cannot start true: there is no folder /etc/passwd',
+      });
+    }
+    await assert.rejects(ask(handler({ command: ['/etc/passwd/x'] })), {
+      message: 'Cannot start /etc/passwd/x: there is no such program',
+    });
+    await assert.rejects(ask(handler({ command: ['true'], env: { LONG: 'x'.repeat(3_000_000) } })), {
+      message: 'Cannot start true: spawn E2BIG',
+    });
   });
 
   test('defers the attempt when too many files are open, without crashing', async () => {

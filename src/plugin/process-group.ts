@@ -30,14 +30,13 @@ export class ProcessGroup {
   #startError: Error | undefined;
   #hasEnded = false;
 
-  /** @throws RetryAfterError if no more files may be opened; for other reasons for not starting, see {@link ended} */
+  /**
+   * @throws RetryAfterError if no more files may be opened; an Error if Node finds out at once that it cannot start; for other
+   * reasons for not starting, see {@link ended}
+   */
   constructor(spec: ProgramSpec) {
-    const {
-      command: [program, ...args],
-      cwd,
-      env,
-    } = spec;
-    this.child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
+    const [program] = spec.command;
+    this.child = spawned(spec);
     this.ended = new Promise((resolve) => {
       this.child.once('error', (cause) => {
         this.#startError ??= new Error(`Cannot start ${program}: ${reasonOf(cause, spec)}`, { cause });
@@ -85,20 +84,35 @@ export class ProcessGroup {
   }
 }
 
+/** Node throws some reasons for not starting, and emits others. */
+function spawned(spec: ProgramSpec): ChildProcessWithoutNullStreams {
+  const {
+    command: [program, ...args],
+    cwd,
+    env,
+  } = spec;
+  try {
+    return spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
+  } catch (cause) {
+    throw new Error(`Cannot start ${program}: ${reasonOf(cause, spec)}`, { cause });
+  }
+}
+
 /** `exit code 3`, `signal SIGKILL`. */
 export function describeEnd({ code, signal }: ProgramEnd): string {
   return signal === null ? `exit code ${code}` : `signal ${signal}`;
 }
 
 function reasonOf(cause: unknown, spec: ProgramSpec): string {
-  if (codeOf(cause) === 'ENOENT') return describeMissing(spec);
+  if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return describeMissing(spec);
   if (codeOf(cause) === 'EACCES') return 'it is not executable';
   return toError(cause).message;
 }
 
 /** The system reports the same error for a missing program and a missing folder. */
 function describeMissing({ command: [program], cwd }: ProgramSpec): string {
-  if (!existsSync(cwd)) return `there is no folder ${cwd}`;
+  // With a slash at its end, a file does not exist.
+  if (!existsSync(`${cwd}/`)) return `there is no folder ${cwd}`;
   const exists = program.includes('/') && existsSync(path.resolve(cwd, program));
   return exists ? 'the program in its first line (#!) does not exist' : 'there is no such program';
 }
