@@ -78,6 +78,10 @@ describe('loadHandler()', () => {
       await problemOf(await write('number.ts', 'export default 1;\n')),
       /default export that is not a handler/,
     );
+    assert.match(
+      await problemOf(await write('class.ts', 'export default class Pager { handle() {} }\n')),
+      /default export that is not a handler/,
+    );
   });
 
   test('explains that an enum is not supported, and what to write instead', async () => {

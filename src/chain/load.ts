@@ -98,7 +98,7 @@ async function importDefault(file: URL): Promise<unknown> {
 }
 
 function definitionFrom(exported: unknown, name: string): HandlerDefinition {
-  if (typeof exported === 'function') {
+  if (typeof exported === 'function' && !isClass(exported)) {
     return handlerOfFunction(basename(name, extname(name)), exported as HandlerFunction);
   }
   if (isDefinition(exported)) return checkedDefinition(exported, name);
@@ -107,6 +107,11 @@ function definitionFrom(exported: unknown, name: string): HandlerDefinition {
     `handler "${name}": the file ${found}; expected: export default defineTransform({...}), defineStateful({...}), ` +
       'defineSink({...}) or a function (change, context)',
   ]);
+}
+
+/** Called like a function, it would throw for each change. */
+function isClass(value: object): boolean {
+  return /^class\b/.test(Function.prototype.toString.call(value));
 }
 
 function isDefinition(value: unknown): value is HandlerDefinition {
