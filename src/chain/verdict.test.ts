@@ -34,7 +34,7 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'a state that contains itself': [keeping(() => circular), /circular structure/],
   'a part of a change': [
     transform('own', () => ({ action: 'added' }) as Change),
-    /it returned {"action":"added"}, expected the change or halt/,
+    /it returned { action: 'added' }, expected the change or halt/,
   ],
   'a verdict without a state': [
     stateful('own', (change) => change as never),
@@ -43,6 +43,10 @@ const REFUSED: Readonly<Record<string, [HandlerDefinition, RegExp]>> = {
   'no return value': [
     stateful('own', () => undefined as never),
     /it returned undefined, expected { verdict, state }: probably a missing return or await/,
+  ],
+  'something that contains itself': [
+    transform('own', () => circular as unknown as Change),
+    /it returned <ref \*1> { itself: \[Circular \*1\] }, expected the change or halt/,
   ],
   'a boolean': [transform('own', () => true as unknown as Change), /it returned true, expected the change or halt/],
 };

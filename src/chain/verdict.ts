@@ -1,9 +1,12 @@
 /** Checks what handlers return: a handler in JavaScript may return anything. */
+import { inspect } from 'node:util';
 import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
+import { shortened } from '../log.ts';
 import { halt, isHalt, type Halt, type HandlerLife } from './handler.ts';
 
 const LIKELY_CAUSE = 'probably a missing return or await';
+const MAX_QUOTED_CHARS = 100;
 
 /** @throws Error if it is neither a change nor a halt */
 export function checkedVerdict(answer: unknown): Change | Halt {
@@ -80,8 +83,9 @@ export function checkWakeUp(key: unknown, time: unknown): void {
   throw new Error(`wakeAt() expects milliseconds since the epoch or null, got ${found}`);
 }
 
-function quoted(answer: unknown): string | undefined {
-  return answer === undefined ? 'undefined' : JSON.stringify(answer)?.slice(0, 100);
+/** As Node shows it: JSON refuses what contains itself, such as an HTTP client's response. */
+function quoted(answer: unknown): string {
+  return shortened(inspect(answer, { depth: 1, breakLength: Infinity }), MAX_QUOTED_CHARS);
 }
 
 function withReason(answer: Halt): Halt {
