@@ -35,3 +35,12 @@ test('createLogger() writes an error that is logged without a message of its own
   const { timestamp, ...entry } = JSON.parse(await lineOf('json', error())) as Record<string, unknown>;
   assert.deepEqual([typeof timestamp, entry], ['string', { level: 'error', message: 'no such page' }]);
 });
+
+test('createLogger() writes nothing from the cluster unescaped, not even as the name of a field or as its time', async () => {
+  const fields = { 'evil\nkey': 1, timestamp: 'evil\ntime', where: 'first\nsecond\u202e\u009b"' };
+  const line = await lineOf('text', 'Seen', fields);
+  assert.match(line, /^\d{4}-\S+Z INFO {2}Seen evil\\nkey=1 where="first\\nsecond\\u202e\\u009b\\""\n$/);
+  for (const format of LOG_FORMATS) assert.doesNotMatch((await lineOf(format, 'Seen', fields)).trimEnd(), /\p{C}/u);
+  const { timestamp } = JSON.parse(await lineOf('json', 'Seen', fields)) as { readonly timestamp: string };
+  assert.match(timestamp, /^\d{4}-\S+Z$/);
+});

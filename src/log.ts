@@ -89,10 +89,13 @@ export function createLogger(options: LogOptions): Logger {
     format:
       options.format === 'python'
         ? pythonFormat(options.level)
-        : format.combine(format.timestamp(), options.format === 'json' ? json : line),
+        : format.combine(timestamped(), options.format === 'json' ? json : line),
     transports: [new transports.Stream({ stream: options.stream })],
   });
 }
+
+/** Unlike winston's own format, it does not take over a field `timestamp` of a handler, which may come from the cluster. */
+const timestamped = format((info) => Object.assign(info, { timestamp: new Date().toISOString() }));
 
 const PYTHON_LEVEL: Readonly<Record<string, string>> = {
   error: 'ERROR',
@@ -121,14 +124,14 @@ function pythonFormat(level: LogLevel) {
 function formatFields(fields: Readonly<Record<string, unknown>>): string {
   return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${formatValue(value)}`)
+    .map(([name, value]) => ` ${printable(name)}=${formatValue(value)}`)
     .join('');
 }
 
 function formatValue(field: unknown): string {
   const value = loggable('', field);
   const text = typeof value === 'string' ? value : jsonOf(value);
-  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(printable(text));
+  return /^[\w./:@+-]+$/.test(text) ? text : printable(JSON.stringify(text));
 }
 
 /** JSON would show an error as `{}`, and refuses a BigInt. */
