@@ -35,6 +35,23 @@ export function testActions(): void {
     await page.getByText('Replay Deployment shop/search: done').waitFor();
   });
 
+  test('an action that gets no answer fails after 20 s, and can be repeated', async (t) => {
+    const { page, url } = await open(t);
+    await page.clock.install();
+    await page.goto(url);
+    await isLive(page);
+    const asked = Promise.withResolvers<unknown>();
+    await page.route('**/api/dead-letters/**', asked.resolve);
+    const replay = page.getByRole('button', { name: 'Replay Deployment shop/search' });
+    await replay.click();
+    await asked.promise;
+    await page.clock.fastForward(20_000);
+    await page.getByText('Cannot reach the service').waitFor();
+    await page.unroute('**/api/dead-letters/**');
+    await replay.click();
+    await page.getByText('Replay Deployment shop/search: done').waitFor();
+  });
+
   test('an action is not shown as done when another tab was first, or the service is unreachable', async (t) => {
     const { page, url } = await open(t);
     await page.goto(url);

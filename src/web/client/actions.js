@@ -6,12 +6,29 @@ const JSON_WRITE = { 'content-type': 'application/json', 'x-watchchain': 'page' 
 
 /** @typedef {{ base: string, announce: (text: string) => void }} PageContext */
 
+/** For an answer: a dead network path must not hold one of the six connections per host, or a button, forever. */
+export const REQUEST_TIMEOUT_MS = 20_000;
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [init]
+ */
+async function request(path, init) {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), REQUEST_TIMEOUT_MS);
+  try {
+    return await fetch(path, { ...init, signal: late.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /**
  * @param {string} path
  * @param {object} body
  */
 function post(path, body) {
-  return fetch(path, { method: 'POST', headers: JSON_WRITE, body: JSON.stringify(body) });
+  return request(path, { method: 'POST', headers: JSON_WRITE, body: JSON.stringify(body) });
 }
 
 /**
@@ -87,7 +104,7 @@ async function showEvents(pod, { base }) {
 
 /** @param {string} path */
 async function fetchEvents(path) {
-  const response = await fetch(path);
+  const response = await request(path);
   if (response.ok) return eventsTable(await response.json());
   return element('p', await errorTextOf(response));
 }

@@ -1,5 +1,5 @@
 /** Keeps the server-rendered page fresh: times in the viewer's zone, changes as they happen, buttons. */
-import { handleAction, logIn } from './actions.js';
+import { handleAction, logIn, REQUEST_TIMEOUT_MS } from './actions.js';
 import { showTimes } from './times.js';
 
 /**
@@ -17,8 +17,6 @@ const REFRESH_MS = 3_000;
 const RECONNECT_MS = 5_000;
 /** The stream sends a sign of life every 15 s. */
 const SILENCE_TIMEOUT_MS = 40_000;
-/** For an answer: a dead network path must not hold one of the six connections per host. */
-const REQUEST_TIMEOUT_MS = 20_000;
 /** The server's answer may be this old: fetched sooner, it would lack what has just happened. */
 const MIN_REFRESH_DELAY_MS = 1_000;
 const base = document.body.dataset['base'] ?? '';
