@@ -24,7 +24,8 @@ const EVERY_MS = 5_000;
 const MAX_BATCH = 512;
 const MAX_QUEUE = 2_048;
 const TIMEOUT_MS = 10_000;
-const LAST_TIMEOUT_MS = 2_000;
+/** For all that is left at the stop: the Lease is handed over after it, and a pod has 30 s in all. */
+const LAST_MS = 2_000;
 
 export class Exporter {
   readonly #options: ExporterOptions;
@@ -48,7 +49,7 @@ export class Exporter {
     this.#options.metrics.spans.inc({ outcome: 'dropped' });
   }
 
-  /** Tries once to send the rest. Idempotent; never rejects. */
+  /** Tries once to send the rest, for 2 s. Idempotent; never rejects. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#running;
@@ -60,8 +61,17 @@ export class Exporter {
       await pause(this.#options.clock, EVERY_MS, signal);
       if (!signal.aborted) await this.#sendAll(signal, TIMEOUT_MS);
     }
-    // The last spans come from chains that drained. Uses a new signal; the stop waits for this, but not for long.
-    await this.#sendAll(new AbortController().signal, LAST_TIMEOUT_MS);
+    await this.#sendLast();
+  }
+
+  /** The last spans come from chains that drained. */
+  async #sendLast(): Promise<void> {
+    const { clock, log } = this.#options;
+    const late = new AbortController();
+    const cancel = clock.after(LAST_MS, () => late.abort());
+    await this.#sendAll(late.signal, LAST_MS);
+    cancel();
+    if (this.#queue.length > 0) log.warn('Not all traces were sent before the stop', { spans: this.#queue.length });
   }
 
   async #sendAll(signal: AbortSignal, timeoutMs: number): Promise<void> {
@@ -81,7 +91,7 @@ export class Exporter {
     try {
       await receivers.sendOnce(receiver, { headers, body: otlpJson(spans, clusterName), idempotencyKey, signal });
     } catch (thrown) {
-      // A stop aborts the request under way; its spans are sent again at the end of #run(), so there is nothing to warn of.
+      // A stop aborts the request under way; its spans are sent again by #sendLast(), so there is nothing to warn of.
       if (signal.aborted) this.#queue = [...spans, ...this.#queue];
       else this.#requeue(spans, toError(thrown));
       return false;
