@@ -107,5 +107,5 @@ class Follower {
 
 /** See {@link Config.warnings}. */
 export function warnAll(warnings: Config['warnings'], log: Logger): void {
-  for (const warning of warnings) log.warn('A part of the configuration works differently here', { warning });
+  for (const warning of warnings) log.warn('A part of the configuration may not do what it seems to', { warning });
 }

@@ -12,7 +12,7 @@ export interface Config {
   readonly file: string;
   /** Absolute paths of the files that were read and, as far as can be determined, hold credentials. */
   readonly secretFiles: readonly string[];
-  /** What is left out of another tool's file or works differently here, each with file and line. */
+  /** What another tool's file says that is left out or works differently here, and what does nothing; each with file and line. */
   readonly warnings: readonly string[];
   /** Whole values that contain something from the environment or another file: they are not shown. */
   readonly outside: readonly string[];

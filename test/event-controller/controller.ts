@@ -82,7 +82,8 @@ export async function start(
   out.setEncoding('utf8').on('data', (chunk: string) => (written += chunk));
   const level: LogLevel = config.log.level ?? 'info';
   const log = createLogger({ level, format: 'python', color: false, stream: out });
-  for (const warning of config.warnings) log.warn('A part of the configuration works differently here', { warning });
+  for (const warning of config.warnings)
+    log.warn('A part of the configuration may not do what it seems to', { warning });
   // Plug-ins inherit the environment of the process.
   const pythonPath = process.env['PYTHONPATH'];
   process.env['PYTHONPATH'] = given.env?.['PYTHONPATH'] ?? '';
