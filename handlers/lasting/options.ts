@@ -2,25 +2,10 @@
 import { z } from 'zod';
 import { duration } from '../../src/config/duration.ts';
 import { parseFieldPath } from '../../src/field-path.ts';
-import { options as matchOptions, requireOneOf, tests } from '../match/options.ts';
+import { EVENT_TESTS, options as matchOptions, requireOneOf, tests } from '../match/options.ts';
 
 /** Without the tests of what happened, of who did it, and of Kubernetes Events: these are true at one moment only. */
-const stateTests = tests.omit({
-  action: true,
-  by: true,
-  changed: true,
-  notes: true,
-  involvedKind: true,
-  involvedName: true,
-  involvedNamespace: true,
-  involvedApiVersion: true,
-  reason: true,
-  type: true,
-  component: true,
-  host: true,
-  minCount: true,
-  message: true,
-});
+const stateTests = tests.omit({ action: true, by: true, changed: true, notes: true, ...EVENT_TESTS });
 
 export const options = stateTests
   .extend({

@@ -101,6 +101,20 @@ export const tests = z.strictObject({
 /** The tests of a configuration, as parsed by the schema. */
 export type Tests = z.output<typeof tests>;
 
+/** The tests that only Kubernetes Events meet. */
+export const EVENT_TESTS = {
+  involvedKind: true,
+  involvedName: true,
+  involvedNamespace: true,
+  involvedApiVersion: true,
+  reason: true,
+  type: true,
+  component: true,
+  host: true,
+  minCount: true,
+  message: true,
+} as const satisfies Partial<Record<keyof Tests, true>>;
+
 /** Refuses options without any of these tests. */
 export function requireOneOf(tests: z.ZodObject) {
   const names = Object.keys(tests.shape);
