@@ -14,8 +14,6 @@ import { failingKindIn, findOwner, podRefOf, findEventPod } from './subject.ts';
 import { reportWorst, type ReportInput } from './report.ts';
 import { eventProblemOf } from './event-problem.ts';
 
-const ALERTING_KINDS: ReadonlySet<string> = new Set(['Pod', 'Node', 'Job', 'Event']);
-
 export default defineStateful<typeof options, GroupState>({
   name: 'podAlerts',
   summary:
@@ -29,7 +27,9 @@ export default defineStateful<typeof options, GroupState>({
   options,
   needs: () => ['status'],
   idle: (_, kinds) =>
-    kinds.some(({ kind }) => ALERTING_KINDS.has(kind)) ? [] : ['reports nothing: it needs pods, nodes, jobs or Events'],
+    kinds.some((kind) => isEvent(kind) || failingKindIn(kind) !== undefined)
+      ? []
+      : ['reports nothing: it needs pods, nodes, jobs or Events'],
   examples: [
     { title: 'Everything it can report, without any option', toml: '[[handler]]\nname = "podAlerts"\n' },
     {
@@ -106,7 +106,7 @@ class PodAlerts {
       if (problem !== undefined) return withEventProblem(known, podRefOf(pod), problem, at);
       return withSighting(known, sightingOf('Pod', asObserved(pod), classify, false), at, restarts);
     }
-    const kind = failingKindIn(change) ?? 'Pod';
+    const kind = failingKindIn(change.gvk) ?? 'Pod';
     const sighting = sightingOf(kind, change, classify, isPodFailing(state, change.uid, now));
     return withSighting(known, await withoutReplaced(sighting, change, evidence), at, restarts);
   }

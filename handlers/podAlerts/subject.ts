@@ -1,5 +1,5 @@
 /** Which workload a change is about, and which object the resulting alert is a change of. */
-import { apiVersionOf, keyOf, splitKey, type Change, type Manifest } from '../../src/change.ts';
+import { apiVersionOf, keyOf, splitKey, type Change, type Gvk, type Manifest } from '../../src/change.ts';
 import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { halt, isHalt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import { factsOf, involvedFromChange, uidInEvents } from '../../src/enrich/involved.ts';
@@ -15,9 +15,9 @@ import { jobMatters, podMatters, nodeMatters, type Sighting } from './sighting.t
 import type { AlertState } from './state.ts';
 import { eventProblemOf, saysNotReady } from './event-problem.ts';
 
-/** Undefined for a change of something else. */
-export function failingKindIn({ gvk }: Change): FailingKind | undefined {
-  return KINDS.find((kind) => RESOURCE_TYPES[kind].gvk.group === gvk.group && kind === gvk.kind);
+/** Undefined for a kind that no alert is about. */
+export function failingKindIn({ group, kind }: Pick<Gvk, 'group' | 'kind'>): FailingKind | undefined {
+  return KINDS.find((one) => RESOURCE_TYPES[one].gvk.group === group && one === kind);
 }
 
 const KINDS = Object.keys(RESOURCE_TYPES) as FailingKind[];
@@ -29,7 +29,7 @@ export async function findOwner(
   { evidence }: Pick<HandlerContext, 'evidence'>,
 ): Promise<Owner | Halt> {
   if (isEvent(change.gvk)) return findEventOwner(change, options, evidence);
-  switch (failingKindIn(change)) {
+  switch (failingKindIn(change.gvk)) {
     case 'Pod':
       return podMatters(change, options) ? previousOwnerOf(change) : halt('nothing is wrong with the pod');
     case 'Node':

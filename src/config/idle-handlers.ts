@@ -5,13 +5,11 @@ import type { ChainConfig } from './config.ts';
 /**
  * Warnings about handlers that have nothing to do with the kinds their chain watches: such a chain would report nothing, and
  * nobody would notice. Not errors, since the rest of the file works.
+ * @param chain none that also gets the dead letters of others
  */
-export function idleHandlers(chains: readonly ChainConfig[]): readonly string[] {
-  const targets = new Set(chains.flatMap(deadLetterTargets));
-  return chains.flatMap((chain) => {
-    const kinds = targets.has(chain.name) ? undefined : watchedKinds(chain);
-    return kinds === undefined ? [] : idleIn(chain, kinds);
-  });
+export function idleHandlers(chain: ChainConfig): readonly string[] {
+  const kinds = watchedKinds(chain);
+  return kinds === undefined ? [] : idleIn(chain, kinds);
 }
 
 function idleIn({ handlers, branches }: ChainConfig, kinds: readonly WatchedKind[]): readonly string[] {
@@ -32,9 +30,4 @@ function watchedKinds({ resources }: ChainConfig): readonly WatchedKind[] | unde
     kinds.add(resolution.resource);
   }
   return [...kinds];
-}
-
-/** They get changes of other chains. */
-function deadLetterTargets({ deadLettersTo, branches }: ChainConfig): readonly string[] {
-  return [...(deadLettersTo === undefined ? [] : [deadLettersTo]), ...branches.flatMap(deadLetterTargets)];
 }

@@ -95,7 +95,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const starved = config.chains.flatMap((chain) => starvedHandlers(chain));
   if (starved.length > 0) throw new ConfigError(starved);
   const watched = config.chains.flatMap(({ resources }) => resources);
-  const warnings = [...misspeltSecrets(data.redact, watched, at), ...idleHandlers(config.chains)];
+  const idle = config.chains.filter(({ name }) => !targets.includes(name)).flatMap(idleHandlers);
+  const warnings = [...misspeltSecrets(data.redact, watched, at), ...idle];
   return { ...config, warnings: [...config.warnings, ...warnings] };
 }
 
