@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { describe, test } from 'node:test';
+import { describe, test, type TestContext } from 'node:test';
 import { accept, claim, claimOne, CLUSTER, COMPLETED, NOW, seen, withPending } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Delivery } from './delivery.ts';
@@ -44,24 +44,28 @@ describe('after a kill -9', () => {
 describe('after repeated crashes', () => {
   /** Opens the store of a process that died without closing it. */
   const afterCrash = (path: string) => openSqliteStore({ path, cluster: CLUSTER });
-
-  test('counts the crashes during which each delivery was running, and hands out suspects alone', async (t) => {
-    const path = await temporaryFile(t);
-    const stores = [await afterCrash(path)];
-    const crash = async () => {
+  /** Starts anew each time, without closing the store before: the test does so at its end. */
+  const starter = (t: TestContext, path: string) => {
+    const stores: Store[] = [];
+    t.after(async () => Promise.all(stores.map((store) => store.close())));
+    return async () => {
       const store = await afterCrash(path);
       stores.push(store);
       return store;
     };
-    t.after(async () => Promise.all(stores.map((store) => store.close())));
-    await withPending(stores[0] as Store, ['a', 'b', 'c', 'd']);
+  };
+
+  test('counts the crashes during which each delivery was running, and hands out suspects alone', async (t) => {
+    const path = await temporaryFile(t);
+    const crash = starter(t, path);
+    const first = await crash();
+    await withPending(first, ['a', 'b', 'c', 'd']);
     /** Claims like a chain that runs two at once. */
     const claimed = async (store: Store, limit = 100) => {
       const { deliveries } = await store.claim({ chain: 'default', limit, now: NOW, stateful: [], atOnce: 2 });
       return deliveries.map(({ id, change, crashes }) => ({ id, text: `${change.name} ${crashes}` }));
     };
     const texts = async (...args: Parameters<typeof claimed>) => (await claimed(...args)).map(({ text }) => text);
-    const first = stores[0] as Store;
     const [begun] = await claimed(first, 2);
     assert.deepEqual(await texts(first), ['c 0', 'd 0']);
     await first.complete(begun?.id ?? 0, COMPLETED);
@@ -81,13 +85,7 @@ describe('after repeated crashes', () => {
 
   test('counts crashes for each member of a batch, and hands out the batch alone', async (t) => {
     const path = await temporaryFile(t);
-    const stores: Store[] = [];
-    t.after(async () => Promise.all(stores.map((store) => store.close())));
-    const start = async () => {
-      const store = await afterCrash(path);
-      stores.push(store);
-      return store;
-    };
+    const start = starter(t, path);
     const claimed = async (store: Store, now = NOW) => {
       const { deliveries, batch } = await store.claim({ chain: 'default', limit: 100, now, stateful: [], batch: true });
       const members = batch?.deliveries ?? [];
@@ -154,13 +152,7 @@ describe('after repeated crashes', () => {
 
   test('counts crashes for a change that was handed out behind another of its group, once its turn has come', async (t) => {
     const path = await temporaryFile(t);
-    const stores: Store[] = [];
-    t.after(async () => Promise.all(stores.map((store) => store.close())));
-    const start = async () => {
-      const store = await afterCrash(path);
-      stores.push(store);
-      return store;
-    };
+    const start = starter(t, path);
     const grouping = await start();
     await withPending(grouping, ['a', 'b', 'c']);
     for (const { id } of (await claim(grouping)).deliveries) {
