@@ -1,7 +1,6 @@
 /** What Kubernetes Events say about a pod that its status does not. */
 import { manifestOf, type Change } from '../../src/change.ts';
-import { occurrencesOf } from '../../src/event.ts';
-import { eventFact } from '../../src/event.ts';
+import { eventFact, occurrencesOf } from '../../src/event.ts';
 import { messagePart } from './classify.ts';
 import type { Problem } from './problem.ts';
 

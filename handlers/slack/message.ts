@@ -1,10 +1,9 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
 import { keyOf, type Action, type Change } from '../../src/change.ts';
-import { isEvent } from '../../src/event.ts';
+import { isEvent, isWarning } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
-import { isWarning } from '../../src/event.ts';
 import { codeBlock, escapeText, plainText } from './text.ts';
 
 /** The longest text of an attachment, in code points; kwatchman cut it silently. */

@@ -3,14 +3,13 @@
  * an object can make a link or mention anybody (https://learn.microsoft.com/adaptive-cards/create/textfeatures).
  */
 import type { Action, Change } from '../../src/change.ts';
-import { isEvent } from '../../src/event.ts';
+import { eventFact, isEvent, isWarning } from '../../src/event.ts';
 import { printable } from '../../src/log.ts';
 import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Link } from '../../src/template/links.ts';
 import { cut } from '../diff/text.ts';
 import { countLines } from '../diff/unified.ts';
-import { eventFact, isWarning } from '../../src/event.ts';
 
 /** A card, or any part of one. */
 export interface Card {

@@ -211,7 +211,6 @@ function replacedAll(
 }
 
 /** The arguments that the documentation names are those of the example. */
-/** Its arguments in the documentation are those of the example. */
 function ofText(name: string, summary: string, template: string, result: string, apply: TextFilter): FilterDefinition {
   const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||\\}\\})`).exec(template) ?? [];
   return {
