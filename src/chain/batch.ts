@@ -14,7 +14,7 @@ import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
 import { HandlerFailure } from './failure.ts';
 import { deliverWithFallback, type Fallbacks } from './fallback.ts';
 import type { Arrival, Failed, Outcome } from './fate.ts';
-import type { Gathering } from './gathering.ts';
+import type { Gathering, GatherWait } from './gathering.ts';
 import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
 import type { Persistence } from './persistence.ts';
@@ -36,6 +36,12 @@ export interface BatchWork {
   readonly fallbacks: Fallbacks;
   /** The sink, and when it waits; undefined if it left the configuration. */
   readonly sink: { readonly step: SinkStep; readonly gathering: Gathering } | undefined;
+  /** The ids of the handlers after the sink. */
+  readonly later: readonly string[];
+  /** Most members in these handlers at once. */
+  readonly concurrency: number;
+  /** How a change that is in no batch waits. */
+  readonly gather: Gather;
   attempt(delivery: Delivery, gather: Gather): Promise<Outcome>;
   settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
@@ -55,14 +61,13 @@ const MEMBERS_PER_TURN = 32;
 export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
   const batch = await setBatchAside(claimed, work);
   const { sink } = work;
-  if (sink === undefined) return deliverSingly(batch.deliveries, work, NEVER_GATHER);
+  if (sink === undefined) return deliverSingly(batch.deliveries, work, work.gather);
   const arrived = await collectArrivals(batch, work);
   if (arrived.length === 0) return;
   if (batch.id !== undefined) return void (await deliver(arrived, batch.id, sink, work));
   if (arrived.length === 1 || sink.gathering.areFew(changesOf(arrived))) {
-    const gather: Gather = { wait: () => undefined, rateLimited: (_, until) => sink.gathering.rateLimited(until) };
     const deliveries = arrived.map(({ delivery }) => delivery);
-    return deliverSingly(deliveries, work, gather);
+    return deliverSingly(deliveries, work, gatherAt(batch.handler, undefined, work));
   }
   const known = await addInvolved(arrived, sink, work);
   if (known === undefined) return;
@@ -91,7 +96,11 @@ function countFitting(changes: readonly Change[], { id, instance }: SinkStep, { 
   }
 }
 
-const NEVER_GATHER: Gather = { wait: () => undefined, rateLimited: () => undefined };
+/** Members wait `here` at the sink of their batch, at later ones like any change, and at earlier ones not again. */
+function gatherAt(handler: string, here: GatherWait | undefined, { gather, later }: BatchWork): Gather {
+  const wait: Gather['wait'] = (sink, change) => (later.includes(sink) ? gather.wait(sink, change) : undefined);
+  return { ...gather, wait: (sink, change) => (sink === handler ? here : wait(sink, change)) };
+}
 
 /** Delivers them one by one, in order. */
 async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, gather: Gather): Promise<void> {
@@ -102,10 +111,7 @@ async function deliverSingly(deliveries: readonly Delivery[], work: BatchWork, g
 
 /** Runs the handlers before the sink again, as their results are not stored. Settles members that do not reach the sink. */
 async function collectArrivals({ deliveries, handler }: Batch, work: BatchWork): Promise<readonly Member[]> {
-  const gather: Gather = {
-    wait: (sink) => (sink === handler ? { until: 0 } : undefined),
-    rateLimited: () => undefined,
-  };
+  const gather = gatherAt(handler, { until: 0 }, work);
   const arrived: Member[] = [];
   for (const [n, delivery] of deliveries.entries()) {
     if (n % MEMBERS_PER_TURN === MEMBERS_PER_TURN - 1) await nextTurn();
@@ -245,7 +251,13 @@ async function settleDelivered(members: readonly Member[], step: SinkStep, work:
   work.observer.deliveredTogether(step.id, members.length);
   const resumeMember = async ({ delivery, arrival }: Member): Promise<void> =>
     work.settle(delivery, await runOnce(delivery, arrival.resume, work.retry));
-  await Promise.all(members.map(resumeMember));
+  const remaining = members.values();
+  const resumeNext = async (): Promise<void> => {
+    for (const member of remaining) await resumeMember(member);
+  };
+  // Without a later handler they only end, together in one commit.
+  const atOnce = work.later.length === 0 ? members.length : Math.min(members.length, work.concurrency);
+  await Promise.all(Array.from({ length: atOnce }, resumeNext));
 }
 
 /** The common failure as this member's: unsent, it may be gathered with others; perhaps arrived, only with the same members. */

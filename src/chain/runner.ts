@@ -253,7 +253,8 @@ class Runner implements ChainRunner {
   }
 
   async #runBatch(batch: Batch): Promise<void> {
-    const step = this.#steps.find(({ id }) => id === batch.handler);
+    const at = this.#steps.findIndex(({ id }) => id === batch.handler);
+    const step = this.#steps[at];
     const gathering = this.#gatherings.get(batch.handler);
     await runBatch(batch, {
       retry: this.#retryOptions,
@@ -266,6 +267,9 @@ class Runner implements ChainRunner {
       evidence: this.#evidence,
       fallbacks: this.#fallbacks,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
+      later: this.#steps.slice(at + 1).map(({ id }) => id),
+      concurrency: this.#options.chain.concurrency,
+      gather: this.#gather,
       attempt: (delivery, gather) => this.#attempt(delivery, gather),
       settle: (delivery, runResult) => this.#settle(delivery, runResult),
       release: (delivery) => this.#fateWriter.release(delivery),
