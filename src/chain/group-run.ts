@@ -16,8 +16,11 @@ export interface GroupRunParts {
   /** False if the process is stopping. */
   canContinue(): boolean;
   run(delivery: Delivery): Promise<RunResult<Outcome>>;
-  /** Makes these ends durable, with what handlers decided. `next`: the claimed delivery whose turn comes now. */
-  endAll(halted: readonly HeldHalt[], writes: StateWrites, next: Delivery | undefined): Promise<void>;
+  /**
+   * Makes these ends durable, with what handlers decided. `next`: the claimed delivery whose turn comes now. False if the process
+   * stops first: then they are released.
+   */
+  endAll(halted: readonly HeldHalt[], writes: StateWrites, next: Delivery | undefined): Promise<boolean>;
   settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void>;
   release(delivery: Delivery): Promise<void>;
 }
@@ -35,10 +38,11 @@ export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunP
   let held: HeldHalt[] = [];
   let heldSince = clock.monotonic();
   let states = deliveries[0]?.states ?? new Map<string, Json>();
-  const flushHeld = async (next: Delivery | undefined): Promise<void> => {
-    if (held.length > 0) await parts.endAll(held, writesOf(held), next);
+  const flushHeld = async (next: Delivery | undefined): Promise<boolean> => {
+    const isDurable = held.length === 0 || (await parts.endAll(held, writesOf(held), next));
     held = [];
     heldSince = clock.monotonic();
+    return isDurable;
   };
   for (const [n, claimed] of deliveries.entries()) {
     const rest = deliveries.slice(n + 1);
@@ -52,9 +56,10 @@ export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunP
     const runResult = await parts.run(delivery);
     const completion = haltOf(runResult);
     if (completion === undefined) {
-      await flushHeld(claimed);
+      const isDurable = await flushHeld(claimed);
       await Promise.all(rest.map((other) => parts.release(other)));
-      await parts.settle(delivery, runResult);
+      // Ended before those that run again, it would have overtaken them, and their state would count them twice.
+      await (isDurable ? parts.settle(delivery, runResult) : parts.release(delivery));
       return;
     }
     held.push({ delivery, completion });

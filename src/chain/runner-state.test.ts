@@ -10,6 +10,7 @@ import {
   sink,
   startTestChain,
   stateful,
+  storeWith,
   transform,
   type TestChainOptions,
 } from '../testing/test-chain.ts';
@@ -142,13 +143,16 @@ describe('chain runner: groups', () => {
     });
 
   /** Waiting in one group when the chain starts. */
-  async function startBehind(t: TestContext, n: number, options: Omit<TestChainOptions, 'wrapStore'>) {
+  async function startBehind(t: TestContext, n: number, options: TestChainOptions) {
     const calls = { complete: 0, completeAll: 0 };
+    const { wrapStore: wrap = (store: Store) => store } = options;
     const wrapStore = (store: Store): Store =>
-      Object.assign(store, {
-        complete: counted(calls, 'complete', store.complete.bind(store)),
-        completeAll: counted(calls, 'completeAll', store.completeAll.bind(store)),
-      });
+      wrap(
+        Object.assign(store, {
+          complete: counted(calls, 'complete', store.complete.bind(store)),
+          completeAll: counted(calls, 'completeAll', store.completeAll.bind(store)),
+        }),
+      );
     const chain = await startTestChain(t, { ...options, wrapStore });
     await chain.runner.stop(0);
     await chain.accept(...Array.from({ length: n }, (_, i) => `shop/a${i}`));
@@ -240,6 +244,35 @@ describe('chain runner: groups', () => {
     await chain.restart();
     await chain.runner.idle();
     assert.deepEqual(told, names(10));
+  });
+
+  test('a stop while the store refuses those that halted ends none after them, so that no change overtakes', async (t) => {
+    const told: string[] = [];
+    const delivered: Change[] = [];
+    const refused = Promise.withResolvers<void>();
+    let isRefused = true;
+    const { chain } = await startBehind(t, 7, {
+      handlers: [mostlyHalting(told), recording('sink', delivered)],
+      wrapStore: (store) =>
+        storeWith(store, {
+          completeAll: (...args) => {
+            if (!isRefused) return store.completeAll(...args);
+            refused.resolve();
+            return Promise.reject(boom('no space'));
+          },
+        }),
+    });
+    const idle = chain.runner.idle();
+    await refused.promise;
+    isRefused = false;
+    await chain.restart();
+    await idle;
+    await chain.runner.idle();
+    assert.deepEqual(told, [...names(6), ...names(7).slice(1)]);
+    assert.deepEqual(
+      delivered.map(({ name }) => name),
+      ['a5', 'a5'],
+    );
   });
 
   test('group() may halt a change before it takes a turn in a group', async (t) => {

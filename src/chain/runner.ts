@@ -244,10 +244,13 @@ class Runner implements ChainRunner {
         const ends = halted.map(({ delivery, completion }) => ({ delivery: delivery.id, end: completion.end }));
         const write = () => store.completeAll(ends, writes, next?.id);
         const hasMore = await this.#writeTogether(() => this.#persistence.keepTrying('end changes', write));
-        if (hasMore === undefined)
-          return void (await Promise.all(halted.map(({ delivery }) => this.#fateWriter.release(delivery))));
+        if (hasMore === undefined) {
+          await Promise.all(halted.map(({ delivery }) => this.#fateWriter.release(delivery)));
+          return false;
+        }
         if (hasMore || this.#claims.hasMore) this.kick();
         for (const { delivery, completion } of halted) this.#observer.fate(delivery, { kind: 'ended', completion });
+        return true;
       },
     });
   }
