@@ -70,7 +70,10 @@ export class RunningChains {
 
   /** Resolves when nothing is running and nothing is due in any chain. */
   async idle(): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ runner }) => runner.idle()));
+    const allIdle = () => Promise.all([...this.#running.values()].map(({ runner }) => runner.idle()));
+    await allIdle();
+    // One may have given a dead letter to another that was idle already; a letter that dies again is not passed on.
+    await allIdle();
   }
 
   /** Stops all chains at once, within one grace period. Chains that {@link reconfigure} was about to start no longer start. */
