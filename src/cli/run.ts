@@ -4,6 +4,7 @@ import { exposedFiles } from '../config/exposed-files.ts';
 import { watchFiles } from '../config/watch-files.ts';
 import { createApp, type App } from '../app.ts';
 import { parseListen } from '../web/server.ts';
+import { unlessAborted } from '../until-aborted.ts';
 import { ConfigError, toError } from '../errors.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { reloadWhenChanged, warnAll, type ReloadLoop } from './reload.ts';
@@ -45,7 +46,8 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const listen = listenFrom(flags.listen);
   const files = watchFiles(systemClock);
   const load = () => runnableConfigFrom(flags, io, { trustForeignTool: true, onFile: (file) => files.watch(file) });
-  const config = await load();
+  const config = await untilSignalled(load(), io.signal);
+  if (config === undefined) return EXIT.ok;
   const log = loggerFrom(flags, config, io);
   warnAll(config.warnings, log);
   for (const warning of await exposedFiles(config.secretFiles, io.env))
@@ -59,7 +61,20 @@ async function run(flags: Flags, io: CommandIo): Promise<number> {
   const following = { app, config, files, load, clock: systemClock, log };
   const startReloading = (signal: AbortSignal) => reloadWhenChanged({ ...following, signal });
   io.signal.addEventListener('abort', () => log.info('Stopping', { signal: String(io.signal.reason) }), { once: true });
+  app.failed.catch((error: Error) => {
+    if (io.signal.aborted) log.error('Something failed while stopping', { error: error.message });
+  });
   return untilStopped(app, io.signal, startReloading).finally(io.onStopped);
+}
+
+/** Undefined if the signal aborts first: a handler's file may take long to load. */
+async function untilSignalled<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await unlessAborted(work, signal);
+  } catch (thrown) {
+    if (signal.aborted) return undefined;
+    throw thrown;
+  }
 }
 
 /** Starts the app and waits until the process is asked to stop; then drains. */
@@ -79,8 +94,9 @@ async function untilStopped(
     await Promise.race([app.start(() => reloading.whenCurrent()), app.failed, stopped]);
     await Promise.race([app.failed, stopped]);
   } catch (error) {
+    const wasAskedToStop = signal.aborted;
     await app.stop(0);
-    if (!signal.aborted) throw error;
+    if (!wasAskedToStop) throw error;
   } finally {
     over.abort();
     await reloading.ended;

@@ -156,4 +156,39 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     assert.equal((await second.stop()).code, 0);
     assert.equal(slack.requests.length, 1);
   });
+
+  test('a holder that loses it while it ends what runs after a SIGTERM cuts that off, and says why', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ hang: true }));
+    await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
+    await using program = startProgram(workdir, await accessTo(server, workdir));
+    await program.ready();
+    server.create(deployment('web'));
+    await slack.waitFor(1);
+    server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
+    const exit = await program.stop();
+    assert.equal(exit.code, 0);
+    assert.match(exit.stderr, /The lease default\/hand-over was lost: .*"Something failed while stopping"/);
+  });
+
+  test('a holder that has lost it exits with 1, even if it gets a SIGTERM before it has stopped', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ body: 'ok' }));
+    const slow = `import { defineTransform, z } from 'watchchain';
+      const described = { name: 'slow', summary: '', description: '', options: z.strictObject({}), examples: [] };
+      const stop = () => (console.error('stopping'), new Promise(() => {}));
+      export default defineTransform({ ...described, create: () => ({ handle: (change) => change, stop }) });`;
+    await workdir.write('slow.mjs', slow);
+    const config = leaseConfig(slack.url, DURATION_S).replace('name = "log"', 'name = "./slow.mjs"');
+    await workdir.write('config.toml', config);
+    await using program = startProgram(workdir, await accessTo(server, workdir));
+    await program.ready();
+    server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
+    await program.until('the handler stops', ({ stderr }) => /^stopping$/m.test(stderr));
+    const exit = await program.stop();
+    assert.equal(exit.code, 1);
+    assert.match(exit.stderr, /^watchchain: The lease default\/hand-over was lost:/m);
+  });
 });

@@ -1,7 +1,9 @@
 /** Row 60: SIGTERM in each phase ends the program with 0, in time; the next start delivers the rest once. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Program } from '../e2e/program.ts';
+import { startApiServer } from '../../src/testing/api-server.ts';
+import { startProgram } from '../e2e/main-job.ts';
+import { Workdir, type Program } from '../e2e/program.ts';
 import { CONCURRENCY, Service } from './service.ts';
 import { assertComplete, trackingReceiver } from './stories.ts';
 import { until } from '../until.ts';
@@ -75,6 +77,19 @@ describe('SIGTERM', { concurrency: 2 }, () => {
       await service.assertBalanced();
     });
   }
+
+  test('60 while the file of a handler loads: exit 0, without waiting for it', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('connects.mjs', "console.error('loading');\nawait new Promise(() => {});\n");
+    await workdir.write('config.toml', '[[resource]]\nkind = "pod"\n[[handler]]\nname = "./connects.mjs"\n');
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    await using program = startProgram(workdir, { url: server.url, kubeconfig });
+    await program.until('the file loads', ({ stderr }) => /^loading$/m.test(stderr));
+    const askedAt = performance.now();
+    assert.equal((await program.stop('SIGTERM')).code, 0);
+    assert.ok(performance.now() - askedAt < GRACE_MS);
+  });
 
   test('60 while changes wait for a retry: they stay in the store, and the next start delivers them', async () => {
     let down = true;
