@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { requireRow, query } from './query.ts';
 import { groupOf, queueOf, type Changes } from './records.ts';
 import type { StateWrites } from './delivery.ts';
-import type { StoredState } from './stored.ts';
+import type { NewState, StateId, StoredState } from './stored.ts';
 
 /** Each handler's state as JSON. */
 export type StateRecords = readonly (readonly [handler: string, value: string])[];
@@ -78,11 +78,11 @@ export class HandlerMemory {
     return this.#statements.allStates.all(handler).map(({ value }) => value);
   }
 
-  page(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number): StoredState[] {
+  page(after: StateId | undefined, limit: number): StoredState[] {
     return this.#statements.statePage.all(after?.handler ?? '', after?.queue ?? '', limit).map((row) => ({ ...row }));
   }
 
-  replace({ handler, queue, text, by }: StoredState & { readonly by: string }): void {
+  replace({ handler, queue, text, by }: NewState): void {
     this.#statements.replaceState.run(by, handler, queue, text);
   }
 

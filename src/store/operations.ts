@@ -24,7 +24,7 @@ import type { ChangeRecord } from './change-of.ts';
 import type { ClaimRequest, Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
 import type { DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
 import type { ScopeSpec } from './scope.ts';
-import type { HeldQuery, StoredEdits, StoredManifest, StoredState } from './stored.ts';
+import type { HeldQuery, NewBody, NewEdits, NewState, StateId } from './stored.ts';
 import { SinkMemory } from './sink-memory.ts';
 import { Staging } from './staging.ts';
 import { Trips, type TripRecord } from './trips.ts';
@@ -94,18 +94,16 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       (afterId: number, limit: number) => bodies.page(afterId, limit),
       (rows) => rows.map(({ body }) => body.buffer),
     ),
-    replaceManifests: write((rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) => {
+    replaceManifests: write((rows: readonly NewBody[]) => {
       for (const { id, body } of rows) bodies.replace(id, body);
       failures.blank(rows.map(({ id }) => id));
     }),
     edits: read((afterId: number, limit: number) => edits.page(afterId, limit)),
-    replaceEdits: write((rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) => {
+    replaceEdits: write((rows: readonly NewEdits[]) => {
       for (const { id, text } of rows) edits.replace(id, text);
     }),
-    states: read((after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number) =>
-      memory.page(after, limit),
-    ),
-    replaceStates: write((rows: readonly (StoredState & { readonly by: string })[]) => {
+    states: read((after: StateId | undefined, limit: number) => memory.page(after, limit)),
+    replaceStates: write((rows: readonly NewState[]) => {
       for (const row of rows) memory.replace(row);
     }),
     // Reads, as neither VACUUM nor copying the log works in a transaction. The log and copies from before a migration hold old bytes

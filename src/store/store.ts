@@ -28,7 +28,18 @@ import type {
   Trip,
 } from './looking-back.ts';
 import type { AcceptBatch, Accepted, Observation, ScopeKey, ScopeSpec, ScopeState, Seen } from './scope.ts';
-import type { HeldManifest, HeldQuery, RecordedKind, StoredEdits, StoredManifest, StoredState } from './stored.ts';
+import type {
+  HeldManifest,
+  HeldQuery,
+  NewBody,
+  NewEdits,
+  NewState,
+  RecordedKind,
+  StateId,
+  StoredEdits,
+  StoredManifest,
+  StoredState,
+} from './stored.ts';
 
 /** How long {@link Store.remember} keeps a value after it was last written, in milliseconds. */
 export const MEMORY_KEPT_MS = 30 * 24 * 3_600_000;
@@ -52,14 +63,14 @@ export interface Store {
    * Replaces the bytes of manifests: whatever refers to one shows the new bytes, and errors and reasons that may quote the old
    * ones are forgotten. Digests stay. Appends no change.
    */
-  replaceManifests(manifests: readonly Pick<StoredManifest, 'id' | 'body'>[]): Promise<void>;
+  replaceManifests(manifests: readonly NewBody[]): Promise<void>;
   /** The same for edits of changes that branches have not delivered yet. */
   edits(afterId: number, limit: number): Promise<readonly StoredEdits[]>;
-  replaceEdits(edits: readonly Pick<StoredEdits, 'id' | 'text'>[]): Promise<void>;
+  replaceEdits(edits: readonly NewEdits[]): Promise<void>;
   /** The same for the states of stateful handlers, in order of handler and queue, after the given one. */
-  states(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number): Promise<readonly StoredState[]>;
+  states(after: StateId | undefined, limit: number): Promise<readonly StoredState[]>;
   /** Replaces `text` by `by`, except in states that a handler has changed in the meantime. */
-  replaceStates(states: readonly (StoredState & { readonly by: string })[]): Promise<void>;
+  replaceStates(states: readonly NewState[]): Promise<void>;
 
   /** Erases all traces of replaced or removed data. Takes seconds for a large store, and as much room again on its volume. */
   compact(): Promise<void>;

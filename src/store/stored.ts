@@ -15,6 +15,9 @@ export interface StoredManifest {
   readonly body: Uint8Array;
 }
 
+/** The bytes that replace a manifest's. */
+export type NewBody = Pick<StoredManifest, 'id' | 'body'>;
+
 /** Handlers' edits of a change, kept for branches (see `editsOf`), and the manifests they were made from. */
 export interface StoredEdits {
   readonly id: number;
@@ -24,12 +27,24 @@ export interface StoredEdits {
   readonly manifests: readonly Uint8Array[];
 }
 
+/** The text that replaces that of edits. */
+export type NewEdits = Pick<StoredEdits, 'id' | 'text'>;
+
 /** The state that a stateful handler keeps for an object or a group. */
 export interface StoredState {
   readonly handler: string;
   readonly queue: string;
   /** JSON. */
   readonly text: string;
+}
+
+/** Identifies a state. */
+export type StateId = Pick<StoredState, 'handler' | 'queue'>;
+
+/** A state as it was read, and what replaces it. */
+export interface NewState extends StoredState {
+  /** JSON. */
+  readonly by: string;
 }
 
 export interface HeldQuery {
