@@ -23,12 +23,13 @@ import type {
 import type { Term } from './epoch.ts';
 import type { StateRecords } from './handler-memory.ts';
 import type { Step } from './history.ts';
-import type { DeadLetter, DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
+import type { DeadLetter, DeadLetterQuery, HistoryQuery, Retention } from './looking-back.ts';
 import { buffersOf, packObservations } from './observations.ts';
-import type { AcceptBatch, Observation, ScopeSpec } from './scope.ts';
+import type { Operations } from './operations.ts';
+import type { AcceptBatch, Observation } from './scope.ts';
 import type { Store } from './store.ts';
-import type { HeldQuery, StoredEdits, StoredManifest, StoredState } from './stored.ts';
-import { openWorker, type WorkerClient } from './worker-client.ts';
+import type { NewBody } from './stored.ts';
+import { openWorker, type Args, type Result, type WorkerClient } from './worker-client.ts';
 
 export interface SqliteStoreOptions {
   /** A file, created with mode 0600 if it is new, or `:memory:`. */
@@ -58,6 +59,30 @@ class SqliteStore implements Store {
   readonly #clock: Clock;
   #prunedTo = 0;
 
+  // Calls that the worker takes as they are; the operation of the same name says what that is.
+  readonly openScope = this.#forward('openScope');
+  readonly scopes = this.#forward('scopes');
+  readonly forgetScope = this.#forward('forgetScope');
+  readonly seen = this.#forward('seen');
+  readonly baseline = this.#forward('baseline');
+  readonly held = this.#forward('held');
+  readonly manifests = this.#forward('manifests');
+  readonly edits = this.#forward('edits');
+  readonly replaceEdits = this.#forward('replaceEdits');
+  readonly states = this.#forward('states');
+  readonly replaceStates = this.#forward('replaceStates');
+  readonly compact = this.#forward('compact');
+  readonly erase = this.#forward('erase');
+  readonly discardStaged = this.#forward('discardStaged');
+  readonly checkpoint = this.#forward('checkpoint');
+  readonly checkpointAll = this.#forward('checkpointAll');
+  readonly fixBatch = this.#forward('fixBatch');
+  readonly kinds = this.#forward('kinds');
+  readonly ended = this.#forward('ended');
+  readonly leaveCluster = this.#forward('leaveCluster');
+  readonly getFact = this.#forward('getFact');
+  readonly setFact = this.#forward('setFact');
+
   constructor(worker: WorkerClient, cluster: Change['cluster'], clock: Clock) {
     this.#worker = worker;
     this.#cluster = cluster;
@@ -69,70 +94,14 @@ class SqliteStore implements Store {
     this.#cluster = { id, name };
   }
 
-  openScope(spec: ScopeSpec) {
-    return this.#worker.call('openScope', [spec]);
-  }
-
-  scopes() {
-    return this.#worker.call('scopes', []);
-  }
-
-  forgetScope(scope: number) {
-    return this.#worker.call('forgetScope', [scope]);
-  }
-
-  seen(scope: number, afterKey: string | undefined, limit: number) {
-    return this.#worker.call('seen', [scope, afterKey, limit]);
-  }
-
-  baseline(group: string, resource: string, key: string) {
-    return this.#worker.call('baseline', [group, resource, key]);
-  }
-
-  held(query: HeldQuery) {
-    return this.#worker.call('held', [query]);
-  }
-
-  manifests(afterId: number, limit: number) {
-    return this.#worker.call('manifests', [afterId, limit]);
-  }
-
-  replaceManifests(rows: readonly Pick<StoredManifest, 'id' | 'body'>[]) {
+  replaceManifests(rows: readonly NewBody[]) {
     // Copied, as cloning a view clones the whole buffer behind it.
     return this.#worker.call('replaceManifests', [rows.map(({ id, body }) => ({ id, body: new Uint8Array(body) }))]);
-  }
-
-  edits(afterId: number, limit: number) {
-    return this.#worker.call('edits', [afterId, limit]);
-  }
-
-  replaceEdits(rows: readonly Pick<StoredEdits, 'id' | 'text'>[]) {
-    return this.#worker.call('replaceEdits', [rows]);
-  }
-
-  states(after: Pick<StoredState, 'handler' | 'queue'> | undefined, limit: number) {
-    return this.#worker.call('states', [after, limit]);
-  }
-
-  replaceStates(rows: readonly (StoredState & { readonly by: string })[]) {
-    return this.#worker.call('replaceStates', [rows]);
-  }
-
-  compact() {
-    return this.#worker.call('compact', []);
-  }
-
-  erase() {
-    return this.#worker.call('erase', []);
   }
 
   stage(scope: number, observations: readonly Observation[]) {
     const packed = packObservations(observations);
     return this.#worker.call('stage', [scope, packed], buffersOf(packed));
-  }
-
-  discardStaged(scope: number) {
-    return this.#worker.call('discardStaged', [scope]);
   }
 
   accept(batch: AcceptBatch) {
@@ -148,18 +117,6 @@ class SqliteStore implements Store {
       batch: batch === undefined ? undefined : { ...batch, deliveries: deliveriesOf(batch.deliveries) },
       ...rest,
     };
-  }
-
-  checkpoint(delivery: number, handler: string) {
-    return this.#worker.call('checkpoint', [delivery, handler]);
-  }
-
-  checkpointAll(deliveries: readonly number[], handler: string) {
-    return this.#worker.call('checkpointAll', [deliveries, handler]);
-  }
-
-  fixBatch(deliveries: readonly number[]) {
-    return this.#worker.call('fixBatch', [deliveries]);
   }
 
   complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks) {
@@ -220,10 +177,6 @@ class SqliteStore implements Store {
     return trip === undefined ? undefined : { ...trip, change: changeOf(trip.record, this.#cluster) };
   }
 
-  kinds() {
-    return this.#worker.call('kinds', []);
-  }
-
   /** Repeats steps that removed nothing, which happens if everything they look at must be kept. */
   async prune(retention: Retention, now: number) {
     for (;;) {
@@ -231,10 +184,6 @@ class SqliteStore implements Store {
       this.#prunedTo = to;
       if (pruned > 0 || to === 0) return pruned;
     }
-  }
-
-  ended(query: EndedQuery) {
-    return this.#worker.call('ended', [query]);
   }
 
   forget(changes: readonly number[]) {
@@ -259,20 +208,12 @@ class SqliteStore implements Store {
     return this.#worker.call('remember', [handler, key, json, this.#clock.now()]);
   }
 
-  leaveCluster(cluster: Change['cluster']) {
-    return this.#worker.call('leaveCluster', [cluster]);
-  }
-
-  getFact(name: string) {
-    return this.#worker.call('getFact', [name]);
-  }
-
-  setFact(name: string, value: string) {
-    return this.#worker.call('setFact', [name, value]);
-  }
-
   close() {
     return this.#worker.close();
+  }
+
+  #forward<N extends keyof Operations>(name: N): (...args: Args<N>) => Promise<Result<N>> {
+    return (...args) => this.#worker.call(name, args);
   }
 
   #deliveryOf({ record, edits, delivered, states, ...rest }: DeliveryRecord): Delivery {

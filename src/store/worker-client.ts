@@ -34,8 +34,10 @@ function permissionFlags(flags: readonly string[]): string[] {
   return flags.filter((flag, n) => isFlag(flag) || takesNext(flags[n - 1]));
 }
 
-type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;
-type Result<N extends keyof Operations> = ReturnType<Operations[N]['run']>;
+/** What an operation takes from this side. */
+export type Args<N extends keyof Operations> = Parameters<Operations[N]['run']>;
+/** What it answers. */
+export type Result<N extends keyof Operations> = ReturnType<Operations[N]['run']>;
 
 interface PendingCall {
   readonly resolve: (value: never) => void;
