@@ -14,38 +14,27 @@ import { query } from './query.ts';
 import { CHANGE_JOINS, groupOf } from './records.ts';
 import { BLOCKED, DEAD, PARKED, READY } from './schema.ts';
 import type { ChangeRecord } from './change-of.ts';
-import type { Batch, ClaimRequest } from './delivery.ts';
+import type { Batch, Claimed, ClaimRequest, Delivery } from './delivery.ts';
 
 /** A delivery as it leaves the worker. */
-export interface DeliveryRecord {
-  readonly id: number;
-  readonly chain: string;
+export interface DeliveryRecord extends Omit<Delivery, 'change' | 'edited' | 'delivered' | 'states'> {
   readonly record: ChangeRecord;
-  readonly attempts: number;
-  readonly deferredSince: number | undefined;
-  readonly dueSince: number | undefined;
+  /** See `editsOf`. */
+  readonly edits: string | undefined;
   /** JSON array of handler ids. */
   readonly delivered: string;
   readonly states: StateRecords;
-  readonly timerOf: string | undefined;
-  readonly group: string | undefined;
-  readonly isBehind: boolean;
-  /** See `editsOf`. */
-  readonly edits: string | undefined;
-  readonly crashes: number;
-  readonly isAlone: boolean;
-  readonly bytes: number;
 }
 
 /** A batch as it leaves the worker. */
-export type BatchRecord = Omit<Batch, 'deliveries'> & { readonly deliveries: DeliveryRecord[] };
+interface BatchRecord extends Omit<Batch, 'deliveries'> {
+  readonly deliveries: readonly DeliveryRecord[];
+}
 
-export interface ClaimedRecords {
-  readonly deliveries: DeliveryRecord[];
+/** What was claimed, as it leaves the worker. */
+export interface ClaimedRecords extends Omit<Claimed, 'deliveries' | 'batch'> {
+  readonly deliveries: readonly DeliveryRecord[];
   readonly batch: BatchRecord | undefined;
-  readonly hasGathered: boolean;
-  readonly superseded: number;
-  readonly nextDueAt: number | undefined;
 }
 
 export interface ClaimsParts {

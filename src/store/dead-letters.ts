@@ -12,11 +12,12 @@ import { DEAD, DONE } from './schema.ts';
 import type { ChangeRecord } from './change-of.ts';
 import type { DeadLetter, DeadLetterQuery } from './looking-back.ts';
 
-export type DeadLetterRecord = Omit<DeadLetter, 'change'> & {
+/** A dead letter as it leaves the worker. */
+export interface DeadLetterRecord extends Omit<DeadLetter, 'change'> {
   readonly record: ChangeRecord;
   /** See `editsOf`. */
   readonly edits: string | undefined;
-};
+}
 
 interface DeadRow extends ReportedRow {
   readonly delivery: number;

@@ -14,7 +14,7 @@ import type { Merging } from './merging.ts';
 import { requireRow, query } from './query.ts';
 import { groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
+import type { Death, End, Forks, GroupEnd, Joined, ParkRequest, StateWrites } from './delivery.ts';
 import { StoreError } from './store-error.ts';
 
 interface DeadEnd {
@@ -31,10 +31,9 @@ interface Ended {
   readonly due_since: number | null;
 }
 
-/** `states` is undefined if the delivery was released and has to wait. */
-export interface JoinedRecord {
+/** {@link Joined}, as it leaves the worker. */
+export interface JoinedRecord extends Omit<Joined, 'states'> {
   readonly states: StateRecords | undefined;
-  readonly freed: boolean;
 }
 
 export interface DeliveriesParts {

@@ -19,7 +19,9 @@ export interface Call {
   readonly args: readonly unknown[];
 }
 
-export type Reply = { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: Error };
+/** What became of a call. */
+export type Reply<E = Error> =
+  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: E };
 
 /** Replies in the order of their calls. */
 export interface Replies {

@@ -5,14 +5,14 @@ import { query } from './query.ts';
 import { CHANGE_COLUMNS, CHANGE_JOINS, recordOf, type ChangeRow } from './records.ts';
 import { BLOCKED, GATHERED, PARKED, READY } from './schema.ts';
 import type { ChangeRecord } from './change-of.ts';
-import type { DeliveryTrip } from './looking-back.ts';
+import type { DeliveryTrip, Trip } from './looking-back.ts';
 
-export interface TripRecord {
+/** A trip as it leaves the worker. */
+export interface TripRecord extends Omit<Trip, 'change'> {
   readonly record: ChangeRecord;
-  readonly deliveries: readonly DeliveryTrip[];
 }
 
-interface DeliveryRow {
+interface TripRow {
   readonly id: number;
   readonly chain: string;
   readonly state: number;
@@ -42,7 +42,7 @@ export class Trips {
   constructor(db: DatabaseSync, failures: Failures) {
     this.#failures = failures;
     this.#change = query<ChangeRow>(db, `SELECT ${CHANGE_COLUMNS} FROM changes c ${CHANGE_JOINS} WHERE c.id = ?`);
-    this.#deliveries = query<DeliveryRow>(db, 'SELECT * FROM deliveries WHERE change = ? ORDER BY id');
+    this.#deliveries = query<TripRow>(db, 'SELECT * FROM deliveries WHERE change = ? ORDER BY id');
   }
 
   of(change: number): TripRecord | undefined {
@@ -52,7 +52,7 @@ export class Trips {
     return { record: recordOf(row), deliveries: deliveries.map((delivery) => this.#tripOf(delivery)) };
   }
 
-  #tripOf(row: DeliveryRow): DeliveryTrip {
+  #tripOf(row: TripRow): DeliveryTrip {
     return {
       id: row.id,
       chain: row.chain,

@@ -25,11 +25,9 @@ export interface SerializedError {
   readonly problems: readonly string[] | undefined;
 }
 
-export type SerializedReply =
-  { readonly id: number; readonly value: unknown } | { readonly id: number; readonly error: SerializedError };
-
 /** The first message says whether the store is open; the others answer calls. */
-export type Message = { readonly opened: true } | { readonly failed: SerializedError } | readonly SerializedReply[];
+export type Message =
+  { readonly opened: true } | { readonly failed: SerializedError } | readonly Reply<SerializedError>[];
 
 /** From the main thread: calls in order, or a request to close. */
 export type Request = readonly Call[] | 'close';
@@ -68,7 +66,7 @@ function nextRequest(port: MessagePort, takenCalls: number): Request | undefined
   return takenCalls >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
 }
 
-function serializeReply(reply: Reply): SerializedReply {
+function serializeReply(reply: Reply): Reply<SerializedError> {
   return 'error' in reply ? { id: reply.id, error: serializeError(reply.error) } : reply;
 }
 
