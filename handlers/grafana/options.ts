@@ -1,5 +1,6 @@
 /** The options of a Grafana sink. */
 import { z } from 'zod';
+import { httpUrl } from '../../src/config/fields.ts';
 import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { template } from '../../src/template/fields.ts';
 
@@ -11,8 +12,7 @@ const OF_FORMAT = {
 
 export const options = z
   .strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: "must be Grafana's own https:// or http:// URL" })
+    url: httpUrl("must be Grafana's own https:// or http:// URL")
       .refine(
         (url) => !url.includes('/api/annotations'),
         "must be Grafana's own URL, without /api/annotations: format chooses the path",

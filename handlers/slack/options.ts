@@ -1,5 +1,6 @@
 /** The handler's options in config.toml. */
 import { z } from 'zod';
+import { httpUrl } from '../../src/config/fields.ts';
 import { bearerToken, reach } from '../../src/delivery/fields.ts';
 import { links, template, templates } from '../../src/template/fields.ts';
 
@@ -8,8 +9,7 @@ const NEEDS_TOKEN = ['channel', 'threadKey', 'completionCondition', 'broadcastCo
 
 export const options = z
   .strictObject({
-    webhookURL: z
-      .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of an incoming webhook' })
+    webhookURL: httpUrl('must be the https:// or http:// URL of an incoming webhook')
       .optional()
       .describe(
         'URL of the incoming webhook. Anyone who has it can post, so it is never shown and is better kept outside the file. Required unless `token` is set.',
@@ -81,8 +81,7 @@ export const options = z
         "Messages per second on average; Slack's own limit is 1 per channel. Faster ones wait. `0` for no limit.",
       )
       .meta({ example: 0.5 }),
-    apiURL: z
-      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+    apiURL: httpUrl()
       .default('https://slack.com/api')
       .describe('With a token: URL of the Web API, for a proxy or a compatible server.')
       .meta({ example: 'https://slack-proxy.example/api' }),

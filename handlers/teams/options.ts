@@ -1,12 +1,12 @@
 /** The handler's options in config.toml. */
 import { z } from 'zod';
+import { httpUrl } from '../../src/config/fields.ts';
 import { reach } from '../../src/delivery/fields.ts';
 import { layout, links } from '../../src/template/fields.ts';
 
 export const options = z
   .strictObject({
-    webhookURL: z
-      .url({ protocol: /^https?$/, error: 'must be the https:// or http:// URL of a Workflows webhook' })
+    webhookURL: httpUrl('must be the https:// or http:// URL of a Workflows webhook')
       .describe(
         'URL of the workflow "Post to a channel when a webhook request is received": anyone who has it can post, so it is never shown and is better kept outside the file.',
       )

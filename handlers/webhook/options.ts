@@ -1,6 +1,6 @@
 /** The options of a webhook. */
 import { z } from 'zod';
-import { patterns } from '../../src/config/fields.ts';
+import { httpUrl, patterns } from '../../src/config/fields.ts';
 import { reach, signingSecrets } from '../../src/delivery/fields.ts';
 import { layout, template, templates } from '../../src/template/fields.ts';
 import { isTemplate } from '../../src/template/template.ts';
@@ -12,8 +12,7 @@ const NO_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE']);
 
 export const options = z
   .strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
+    url: httpUrl()
       .refine(
         (url) => !url.includes('{{'),
         'must not contain a template: values belong in path and query, and each host needs its own sink, after match in a branch',

@@ -44,6 +44,11 @@ export const timeZone = z.string().superRefine((name, context) => {
   }
 });
 
+/** The URL of a server. @param error for anything else */
+export function httpUrl(error = 'must be an https:// or http:// URL') {
+  return z.url({ protocol: /^https?$/, error });
+}
+
 const SIZE_ERROR = 'must be a size in bytes as Kubernetes writes it, such as "512Mi" or "2Gi"';
 
 /** A size, kept as written; {@link bytesOf} converts it to bytes. */

@@ -6,7 +6,7 @@ import { LOG_FORMATS, LOG_LEVELS } from '../log.ts';
 import { parseFieldPathByName } from '../field-path.ts';
 import { chain, chainFields } from './chain-schema.ts';
 import { age, durationFrom, durationMs } from './duration.ts';
-import { pattern, size } from './fields.ts';
+import { httpUrl, pattern, size } from './fields.ts';
 import { leaseName, namespace } from './names.ts';
 import { filePath, notOfHome, OF_HOME } from './paths.ts';
 import { web } from './web-schema.ts';
@@ -25,10 +25,7 @@ const cluster = z
       .min(1)
       .optional()
       .describe("Shown in every message. Default: the kubeconfig's name of the cluster."),
-    server: z
-      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
-      .optional()
-      .describe('The API server, instead of a kubeconfig: `https://api.example:6443`.'),
+    server: httpUrl().optional().describe('The API server, instead of a kubeconfig: `https://api.example:6443`.'),
     token: z.string().min(1).optional().describe('With `server`: a bearer token, such as `"${K8S_TOKEN}"`.'),
     tokenFile: filePath.optional().describe('With `server`: a file with the token, read again when it changes.'),
     caFile: filePath
@@ -137,11 +134,9 @@ const lease = z
 
 const heartbeat = z
   .strictObject({
-    url: z
-      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
-      .describe(
-        'Where the request goes: `"${HEARTBEAT_URL}"`. It is a secret: anybody who knows it can keep the alarm quiet.',
-      ),
+    url: httpUrl().describe(
+      'Where the request goes: `"${HEARTBEAT_URL}"`. It is a secret: anybody who knows it can keep the alarm quiet.',
+    ),
     method: z.enum(['GET', 'POST']).optional().describe('Default: `"POST"`, without a body.'),
     every: durationFrom('1s').optional().describe('Default: `"1m"`.'),
   })
@@ -152,9 +147,9 @@ const heartbeat = z
 
 const tracing = z
   .strictObject({
-    endpoint: z
-      .url({ protocol: /^https?$/, error: 'must be an https:// or http:// URL' })
-      .describe('URL of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.'),
+    endpoint: httpUrl().describe(
+      'URL of a collector that takes OTLP over HTTP, without `/v1/traces`: `"http://otel-collector:4318"`.',
+    ),
     headers: z
       .record(
         z.string().regex(/^[\w-]+$/, 'must be the name of a header: letters, digits and "-"'),
