@@ -1,6 +1,7 @@
 /** Brings one scope from the cluster into the store: a reflector, an index of known objects, and a queue of observations. */
 import { splitKey, type ChangeFlags } from '../change.ts';
-import { pause, type Clock } from '../clock.ts';
+import { pause } from '../clock.ts';
+import type { Config } from '../config/config.ts';
 import { toError } from '../errors.ts';
 import { isEvent } from '../event.ts';
 import { type Interest, isSameInterest } from '../interest.ts';
@@ -10,7 +11,6 @@ import { requestNamespaceOf, coversNamespace, isPattern } from '../namespaces.ts
 import type { Basis, Observation, ScopeSpec, ScopeState } from '../store/scope.ts';
 import type { Store } from '../store/store.ts';
 import { AcceptQueue, type ByteTotal } from './accept-queue.ts';
-import type { ApiClient } from './api.ts';
 import { Backoff } from './backoff.ts';
 import { BaselineList, type ListMode } from './baseline-list.ts';
 import { CatchUp } from './catch-up.ts';
@@ -23,27 +23,26 @@ import { Reflector, type ReflectorFailure, type ReflectorOptions, type Reflector
 import { pathOf, resourceName } from './resource-path.ts';
 import { metersOf } from './scope-meters.ts';
 import type { ScopeStatus } from './scope-status.ts';
+import type { ObjectEventType } from './watch.ts';
 
 /** Shared by all informers of a source. */
-export interface InformerEnvironment {
-  readonly api: ApiClient;
+export interface InformerEnvironment
+  extends
+    Pick<Config, 'whileAway' | 'existing'>,
+    Pick<ReflectorOptions, 'api' | 'clock' | 'maxSilenceMs' | 'runInTurn' | 'random'> {
   readonly store: Store;
   readonly redactor: Redactor;
-  readonly whileAway: 'each' | 'ignore';
-  /** Whether the objects of a first list are reported as added or not at all. */
-  readonly existing: 'silent' | 'added';
-  /** Another cluster behind the same address would have been noticed at the start, or will be by {@link isSameCluster}. */
+  /**
+   * Another cluster behind the same address would have been noticed at the start, or will be by {@link isSameCluster}. False if
+   * the cluster is known only by its address.
+   */
   readonly identityIsCertain: boolean;
   /** Asked before a list is compared with the baseline. Rejects if nobody answers. */
   readonly isSameCluster: () => Promise<boolean>;
-  readonly clock: Clock;
-  /** A watch is given up after this long without a byte, milliseconds. Undefined: depends on how often bookmarks come. */
-  readonly maxSilenceMs: number | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Called when these chains have work. */
   readonly onAccepted: (chains: readonly string[]) => void;
-  readonly runInTurn: ReflectorOptions['runInTurn'];
-  readonly random: () => number;
   /** See {@link AcceptQueue}. */
   readonly totalHeld: ByteTotal;
 }
@@ -216,7 +215,7 @@ export class Informer implements ReflectorTarget {
     this.#catchUp?.begin();
   }
 
-  event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void {
+  event(type: ObjectEventType, manifest: ScannedManifest): void {
     this.#meters.events[type].inc();
     const { problem } = manifest;
     if (problem !== undefined) {

@@ -14,6 +14,8 @@ const widget = (name: string) => ({
   metadata: { name, namespace: 'shop' },
 });
 
+const PLAN = { whileAway: 'each', existing: 'silent' } as const;
+
 /** The store, whose disk may be full. */
 function refusing(store: Store, isFull: () => boolean): Store {
   return new Proxy(store, {
@@ -275,7 +277,7 @@ describe('createSource()', () => {
   test('cluster-scoped kinds are watched, measured and forgotten as a whole, whatever namespaces are configured', async (t) => {
     const rig = await startTestSource(t);
     rig.server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'n' } });
-    const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
+    const plan = { ...PLAN, redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY) };
     await rig.start({ ...plan, requests: [{ kind: 'node', namespace: 'team-*' }] });
     assert.equal(rig.source().health()[0]?.namespace, '');
     const gauges = [rig.metrics.scopeSynced, rig.metrics.scopeHeard, rig.metrics.scopeObjects];
@@ -291,7 +293,7 @@ describe('createSource()', () => {
 
   test('metrics show a degraded scope even if another one differs only by its selectors', async (t) => {
     const rig = await startTestSource(t);
-    const plan = { redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY), whileAway: 'each' as const };
+    const plan = { ...PLAN, redactor: createRedactor({ envNames: [], paths: [] }, REDACTION_KEY) };
     const synced = async () => (await rig.metrics.scopeSynced.get()).values.map(({ value }) => value);
     await rig.start({ ...plan, requests: [{ fieldSelector: 'spec.nope=1' }, {}] });
     assert.deepEqual(await synced(), [0]);

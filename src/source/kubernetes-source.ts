@@ -1,9 +1,5 @@
 /** The source for one Kubernetes cluster: resolves the configured kinds there, and keeps an informer on each scope. */
-import { pause, type Clock } from '../clock.ts';
-import type { Logger } from '../log.ts';
-import type { Metrics } from '../metrics.ts';
-import type { Store } from '../store/store.ts';
-import type { ApiClient } from './api.ts';
+import { pause } from '../clock.ts';
 import { slowBackoff } from './backoff.ts';
 import type { Discovery } from './discovery.ts';
 import type { InformerEnvironment } from './informer.ts';
@@ -22,21 +18,8 @@ import {
 } from './watch-plan.ts';
 import { scopeId, storedScopeId, WatchedScope } from './watched-scope.ts';
 
-export interface SourceOptions extends WatchPlan {
-  readonly api: ApiClient;
+export interface SourceOptions extends WatchPlan, Omit<InformerEnvironment, 'runInTurn' | 'totalHeld' | 'random'> {
   readonly discovery: Pick<Discovery, 'resolve'>;
-  readonly store: Store;
-  /** False if the cluster is known only by its address, behind which there may be another one. */
-  readonly identityIsCertain: boolean;
-  /** Asked before a list is compared with the baseline. Rejects if nobody answers. */
-  readonly isSameCluster: () => Promise<boolean>;
-  readonly clock: Clock;
-  /** {@link ClusterConfig.maxSilenceMs}. */
-  readonly maxSilenceMs?: number | undefined;
-  readonly log: Logger;
-  readonly metrics: Metrics;
-  /** Called when these chains have work. */
-  onAccepted(chains: readonly string[]): void;
   /** For jitter, from 0 to 1. Default Math.random. */
   readonly random?: () => number;
 }
@@ -89,10 +72,7 @@ class KubernetesSource implements ClusterSource {
     const lists = new Turns(MAX_CONCURRENT_LISTS);
     this.#env = {
       ...options,
-      maxSilenceMs: options.maxSilenceMs,
-      existing: options.existing ?? 'silent',
       random: options.random ?? Math.random,
-      onAccepted: (chains) => options.onAccepted(chains),
       runInTurn: (list, signal) => lists.run(list, signal),
       totalHeld: { bytes: 0 },
     };
@@ -106,7 +86,7 @@ class KubernetesSource implements ClusterSource {
     return prepare(plan, this.#options.discovery);
   }
 
-  async applyPlan({ resolutions, redactor, whileAway, existing = 'silent' }: PreparedPlan): Promise<void> {
+  async applyPlan({ resolutions, redactor, whileAway, existing }: PreparedPlan): Promise<void> {
     await this.#endSearches();
     const planned = planScopes(resolutions);
     const hasSameSettings =

@@ -15,7 +15,7 @@ import { checkContentType, errorOfResponse, errorOfEvent, SourceError } from './
 import { ListScanner, type ListEnvelope } from './list.ts';
 import type { ManifestReader, ScannedManifest } from './manifest.ts';
 import { ScanError } from './scan.ts';
-import { LineSplitter, readEvent } from './watch.ts';
+import { LineSplitter, readEvent, type ObjectEventType } from './watch.ts';
 
 /** Receives what a reflector reads. Calls come one at a time, in the order of the cluster. */
 export interface ReflectorTarget {
@@ -30,7 +30,7 @@ export interface ReflectorTarget {
   /** The server has accepted a watch. */
   watchBegins(): void;
   /** The manifest is valid during the call. */
-  event(type: 'ADDED' | 'MODIFIED' | 'DELETED', manifest: ScannedManifest): void;
+  event(type: ObjectEventType, manifest: ScannedManifest): void;
   bookmark(resourceVersion: string): void;
   /** Everything from one socket read has been handed over. Nothing more is read while the promise is pending. */
   ready(): Promise<void> | undefined;
@@ -65,6 +65,7 @@ export interface ReflectorOptions {
   /** For the metrics. */
   readonly onList: (reason: string) => void;
   readonly onWatchRestart: (reason: string) => void;
+  /** For jitter, from 0 to 1. */
   readonly random: () => number;
 }
 

@@ -1,4 +1,5 @@
 /** What to watch: as configured, as resolved by the cluster, and as lists and watches. */
+import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors.ts';
 import type { Discovery, Resolution } from './discovery.ts';
 import type { Redactor } from './redact.ts';
@@ -6,13 +7,9 @@ import type { Resource, WatchRequest } from './source.ts';
 import { scopeId } from './watched-scope.ts';
 
 /** What to watch, and how. */
-export interface WatchPlan {
+export interface WatchPlan extends Pick<Config, 'whileAway' | 'existing'> {
   readonly requests: readonly WatchRequest[];
   readonly redactor: Redactor;
-  /** Whether what happened while nothing was watching becomes changes. */
-  readonly whileAway: 'each' | 'ignore';
-  /** How to treat objects that exist when a scope is first listed. Default `silent`. */
-  readonly existing?: 'silent' | 'added';
 }
 
 /** A plan whose kinds have been resolved. */

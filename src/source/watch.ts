@@ -6,12 +6,14 @@ const LINE_FEED = 0x0a;
 /** Ten times an event with the largest object that etcd accepts by default. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
 
-/** As the API server names them. */
-export type WatchType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
-const TYPES = (['MODIFIED', 'ADDED', 'DELETED', 'BOOKMARK', 'ERROR'] satisfies WatchType[]).map((type) => ({
+/** As the API server names them; the commonest first. */
+const TYPES = (['MODIFIED', 'ADDED', 'DELETED', 'BOOKMARK', 'ERROR'] as const).map((type) => ({
   type,
   token: Buffer.from(`"${type}"`),
 }));
+type WatchType = (typeof TYPES)[number]['type'];
+/** Those that are about an object. */
+export type ObjectEventType = Exclude<WatchType, 'BOOKMARK' | 'ERROR'>;
 const TYPE = Buffer.from('"type"');
 const OBJECT = Buffer.from('"object"');
 
