@@ -1,53 +1,16 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { chmod, mkdtemp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { basename, delimiter, join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { codeOf, type ConfigError } from '../errors.ts';
+import { readFile, writeFile } from 'node:fs/promises';
+import { delimiter } from 'node:path';
+import { before, describe, test } from 'node:test';
 import { startApiServer } from '../testing/api-server.ts';
+import { credentialProblem, kubeconfigFolder } from '../testing/test-credentials.ts';
 import { createApiClient } from './api-client.ts';
-import { loadCredentials, type CredentialOptions } from './credentials.ts';
+import { loadCredentials } from './credentials.ts';
 
-let folder = '';
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'watchchain-credentials-'));
-});
-after(() => rm(folder, { recursive: true }));
-
-let files = 0;
-async function write(text: string, name = `file-${files++}`): Promise<string> {
-  const path = join(folder, name);
-  await mkdir(join(path, '..'), { recursive: true });
-  await writeFile(path, text);
-  return path;
-}
-
-/** A kubeconfig with one context `main`; `user` and `cluster` are added to the entries. JSON is YAML. */
-function kubeconfig(user: object, cluster: object = {}): Promise<string> {
-  const server = 'http://127.0.0.1:6443';
-  return write(
-    JSON.stringify({
-      clusters: [{ name: 'prod-eu', cluster: { server, ...cluster } }],
-      users: [{ name: 'me', user }],
-      contexts: [{ name: 'main', context: { cluster: 'prod-eu', user: 'me', namespace: 'shop' } }],
-      'current-context': 'main',
-    }),
-  );
-}
+const { pathOf, write, kubeconfig } = kubeconfigFolder();
 
 async function headersOf(user: object): Promise<Readonly<Record<string, string | string[]>>> {
   return (await loadCredentials({ kubeconfig: await kubeconfig(user), env: {} })).headers();
-}
-
-async function problemOf(options: CredentialOptions): Promise<string> {
-  const thrown: unknown = await loadCredentials(options).then(
-    () => assert.fail('it must be refused'),
-    (error: unknown) => error,
-  );
-  assert.equal(codeOf(thrown), 'CONFIG', String(thrown));
-  return (thrown as ConfigError).message;
 }
 
 describe('loadCredentials() with a kubeconfig', () => {
@@ -78,7 +41,7 @@ describe('loadCredentials() with a kubeconfig', () => {
 
   test('refuses impersonated groups without an impersonated user', async () => {
     const file = await kubeconfig({ token: 't', 'as-groups': ['a'] });
-    assert.match(await problemOf({ kubeconfig: file, env: {} }), /no user \("as"\)/);
+    assert.match(await credentialProblem({ kubeconfig: file, env: {} }), /no user \("as"\)/);
   });
 
   test('reads a replaced token file again, and prefers it to an inline token', async () => {
@@ -147,7 +110,7 @@ describe('loadCredentials() with a kubeconfig', () => {
 
   test('refuses a certificate without its key', async () => {
     const file = await kubeconfig({ 'client-certificate-data': btoa('cert') });
-    assert.match(await problemOf({ kubeconfig: file, env: {} }), /needs both a client certificate and its key/);
+    assert.match(await credentialProblem({ kubeconfig: file, env: {} }), /needs both a client certificate and its key/);
   });
 
   test('uses an OIDC token that has not expired', async () => {
@@ -191,12 +154,12 @@ describe('loadCredentials() with a kubeconfig', () => {
   test('refuses data that are not base64: nothing of them might be left', async () => {
     const noCa = await kubeconfig({}, { 'certificate-authority-data': '!!!' });
     assert.match(
-      await problemOf({ kubeconfig: noCa, env: {} }),
+      await credentialProblem({ kubeconfig: noCa, env: {} }),
       /^The certificate-authority-data of context "main" in \S+ must be base64$/,
     );
     const nobody = await kubeconfig({ 'client-certificate-data': '!!!', 'client-key-data': '!!!' });
     assert.match(
-      await problemOf({ kubeconfig: nobody, env: {} }),
+      await credentialProblem({ kubeconfig: nobody, env: {} }),
       /^The client-certificate-data of user "me" of context "main" in \S+ must be base64$/,
     );
     const folded = await kubeconfig({}, { 'certificate-authority-data': `${btoa('C')}\n` });
@@ -218,16 +181,22 @@ describe('loadCredentials() with a kubeconfig', () => {
   test('refuses a server or proxy of another scheme', async () => {
     const server = await kubeconfig({}, { server: 'ftp://127.0.0.1' });
     assert.match(
-      await problemOf({ kubeconfig: server, env: {} }),
+      await credentialProblem({ kubeconfig: server, env: {} }),
       /^The server of .* must be a URL with http, https: current value is "ftp:\/\/127\.0\.0\.1"$/,
     );
     const proxy = await kubeconfig({}, { 'proxy-url': 'ftp://127.0.0.1' });
-    assert.match(await problemOf({ kubeconfig: proxy, env: {} }), /must be a URL with http, https, socks5: current/);
+    assert.match(
+      await credentialProblem({ kubeconfig: proxy, env: {} }),
+      /must be a URL with http, https, socks5: current/,
+    );
   });
 
   test('shows no password of a malformed proxy-url', async () => {
     const broken = await kubeconfig({}, { 'proxy-url': 'http://me:c4nary@proxy.example:99999' });
-    assert.match(await problemOf({ kubeconfig: broken, env: {} }), /^The proxy-url of context .* must be a URL$/);
+    assert.match(
+      await credentialProblem({ kubeconfig: broken, env: {} }),
+      /^The proxy-url of context .* must be a URL$/,
+    );
   });
 
   test('prefers the proxy of the kubeconfig to that of the environment', async () => {
@@ -245,14 +214,14 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     await write('from b', 'b/token');
     const first = await write('current-context: main\nusers: [{name: me, user: {tokenFile: token}}]', 'b/config');
     const second = await kubeconfig({ token: 'of the second' });
-    const env = { KUBECONFIG: [join(folder, 'missing'), first, second].join(delimiter) };
+    const env = { KUBECONFIG: [pathOf('missing'), first, second].join(delimiter) };
     assert.deepEqual(await (await loadCredentials({ env })).headers(), { authorization: 'Bearer from b' });
   });
 
   test('uses ~/.kube/config by default', async () => {
     const config = await readFile(await kubeconfig({ token: 'home' }), 'utf8');
     await write(config, 'home/.kube/config');
-    const credentials = await loadCredentials({ env: { HOME: join(folder, 'home') } });
+    const credentials = await loadCredentials({ env: { HOME: pathOf('home') } });
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer home' });
   });
 
@@ -262,38 +231,38 @@ describe('loadCredentials() looking for kubeconfigs', () => {
       [undefined, ' (from KUBECONFIG)'],
       ['', ''],
     ] as const) {
-      const problem = await problemOf({ kubeconfig, env: { HOME: '/nowhere', KUBECONFIG: ':' } });
+      const problem = await credentialProblem({ kubeconfig, env: { HOME: '/nowhere', KUBECONFIG: ':' } });
       assert.ok(problem.startsWith(`No kubeconfig: looked for nothing, as the list is empty${from};`), problem);
     }
     assert.equal(
-      await problemOf({ env: { HOME: '/nowhere' } }),
+      await credentialProblem({ env: { HOME: '/nowhere' } }),
       'No kubeconfig: looked for /nowhere/.kube/config; and this is not a pod (KUBERNETES_SERVICE_HOST is not set); name one with --kubeconfig or KUBECONFIG',
     );
-    assert.match(await problemOf({ env: { KUBECONFIG: '/a:/b' } }), /looked for \/a, \/b \(from KUBECONFIG\)/);
-    assert.match(await problemOf({ kubeconfig: '/c', env: {} }), /looked for \/c;/);
+    assert.match(await credentialProblem({ env: { KUBECONFIG: '/a:/b' } }), /looked for \/a, \/b \(from KUBECONFIG\)/);
+    assert.match(await credentialProblem({ kubeconfig: '/c', env: {} }), /looked for \/c;/);
   });
 
   test('names the available contexts when the wanted one is missing', async () => {
     const file = await kubeconfig({});
     assert.match(
-      await problemOf({ kubeconfig: file, context: 'mian', env: {} }),
+      await credentialProblem({ kubeconfig: file, context: 'mian', env: {} }),
       /it has "main"; did you mean "main"\?$/,
     );
     const none = await write('contexts: []');
     assert.match(
-      await problemOf({ kubeconfig: none, env: {} }),
+      await credentialProblem({ kubeconfig: none, env: {} }),
       /has no current context; choose one with --context: it has none$/,
     );
   });
 
   test('quotes nothing from a broken kubeconfig', async () => {
     const file = await write('users:\n- name: me\n  user: {token: hunter2\n');
-    const problem = await problemOf({ kubeconfig: file, env: {} });
+    const problem = await credentialProblem({ kubeconfig: file, env: {} });
     assert.match(problem, /^Cannot read kubeconfig .* in line \d+$/);
     assert.doesNotMatch(problem, /hunter2/);
     const alias = await write('users:\n- name: me\n  user: {token: *hunter2}\n');
     assert.match(
-      await problemOf({ kubeconfig: alias, env: {} }),
+      await credentialProblem({ kubeconfig: alias, env: {} }),
       /^Cannot read kubeconfig \S+: a value that begins with \* needs quotes around it$/,
     );
   });
@@ -302,7 +271,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
     for (const user of ['token: 12345', 'password: 1e3']) {
       const file = await write(`users:\n- name: me\n  user: {${user}}\n`);
       assert.match(
-        await problemOf({ kubeconfig: file, env: {} }),
+        await credentialProblem({ kubeconfig: file, env: {} }),
         /: users\[0\]\.user\.(token|password): Invalid input: expected string, received number$/,
       );
     }
@@ -311,7 +280,7 @@ describe('loadCredentials() looking for kubeconfigs', () => {
   test('emits no process warning about a password that looks like a YAML tag', async (t) => {
     const warned = t.mock.method(process, 'emitWarning', () => undefined);
     const file = await write('users:\n- name: me\n  user: {password: !hunter2}\n');
-    await problemOf({ kubeconfig: file, env: {} });
+    await credentialProblem({ kubeconfig: file, env: {} });
     assert.equal(warned.mock.callCount(), 0);
   });
 });
@@ -320,7 +289,7 @@ describe('loadCredentials() in a pod', () => {
   const env = { KUBERNETES_SERVICE_HOST: '10.0.0.1', KUBERNETES_SERVICE_PORT: '443' };
   let serviceAccountDir = '';
   before(async () => {
-    serviceAccountDir = join(folder, 'serviceaccount');
+    serviceAccountDir = pathOf('serviceaccount');
     await write('CA', 'serviceaccount/ca.crt');
     await write('shop', 'serviceaccount/namespace');
   });
@@ -351,133 +320,5 @@ describe('loadCredentials() in a pod', () => {
       serviceAccountDir,
     });
     assert.equal(credentials.server.hostname, '[fd00::1]');
-  });
-});
-
-describe('credentials from a plug-in', () => {
-  /** Prints a token that counts its runs, and its input. */
-  const PLUGIN = `
-    const { appendFileSync, readFileSync } = require('node:fs');
-    const runs = process.argv[2];
-    appendFileSync(runs, 'x');
-    const told = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
-    const token = [readFileSync(runs, 'utf8').length, process.env.EXTRA, told.spec.cluster?.server].join(' ');
-    console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion: told.apiVersion, status: { token } }));
-  `;
-
-  async function plugin(entry: object = {}): Promise<string> {
-    const script = await write(PLUGIN);
-    return kubeconfig({
-      exec: {
-        apiVersion: 'client.authentication.k8s.io/v1',
-        command: process.execPath,
-        args: [script, await write('')],
-        env: [{ name: 'EXTRA', value: 'extra' }],
-        interactiveMode: 'IfAvailable',
-        provideClusterInfo: true,
-        ...entry,
-      },
-    });
-  }
-
-  test('are requested once, however many requests need them', async () => {
-    const credentials = await loadCredentials({ kubeconfig: await plugin(), env: process.env });
-    const headers = await Promise.all([credentials.headers(), credentials.headers(), credentials.tls()]);
-    assert.deepEqual(headers[0], { authorization: 'Bearer 1 extra http://127.0.0.1:6443' });
-    assert.deepEqual(headers[1], headers[0]);
-  });
-
-  test('may depend on what the kubeconfig says of the cluster: its CA as data even from a file, and the config for plug-ins', async () => {
-    const extensions = [
-      { name: 'minikube', extension: 1 },
-      { name: 'client.authentication.k8s.io/exec', extension: { audience: 'shoot' } },
-    ];
-    const script = `
-      const { cluster } = JSON.parse(process.env.KUBERNETES_EXEC_INFO).spec;
-      const token = [atob(cluster['certificate-authority-data']), cluster.config.audience].join(' ');
-      console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion: 'client.authentication.k8s.io/v1', status: { token } }));
-    `;
-    const apiVersion = 'client.authentication.k8s.io/v1';
-    const exec = { apiVersion, command: process.execPath, args: ['-e', script], provideClusterInfo: true };
-    const file = await kubeconfig({ exec }, { 'certificate-authority': await write('the CA'), extensions });
-    const credentials = await loadCredentials({ kubeconfig: file, env: process.env });
-    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer the CA shoot' });
-  });
-
-  test('name the plug-in and its error output when it fails, and the install hint when it is missing', async () => {
-    const failing = await plugin({ args: ['-e', 'console.error("please log in"); process.exit(3)'] });
-    const loaded = await loadCredentials({ kubeconfig: failing, env: process.env });
-    await assert.rejects(loaded.headers(), /ended with exit code 3: please log in$/);
-    const missing = await plugin({ command: 'no-such-plugin', installHint: 'Install it from example.org.' });
-    const other = await loadCredentials({ kubeconfig: missing, env: process.env });
-    await assert.rejects(
-      other.headers(),
-      /Cannot run the credential plug-in "no-such-plugin": .*; Install it from example\.org\.$/,
-    );
-  });
-
-  test('do not outlive the client: a hanging plug-in is killed when the client closes', async () => {
-    const far = createServer().listen(0, '127.0.0.1');
-    await once(far, 'listening');
-    const { port } = far.address() as AddressInfo;
-    const hangs = `require('node:net').connect(${port}, '127.0.0.1')`;
-    const kubeconfig = await plugin({ args: ['-e', hangs] });
-    const api = createApiClient(await loadCredentials({ kubeconfig, env: process.env }));
-    const asked = assert.rejects(api.request('GET', '/api'), /aborted/);
-    const [socket] = (await once(far, 'connection')) as [Socket];
-    try {
-      await api.close();
-      await once(socket.resume(), 'close', { signal: AbortSignal.timeout(10_000) });
-    } finally {
-      socket.destroy();
-      far.close();
-    }
-    await asked;
-  });
-
-  test('find a plug-in by a path relative to the kubeconfig', async () => {
-    const answer = JSON.stringify({
-      kind: 'ExecCredential',
-      apiVersion: 'client.authentication.k8s.io/v1',
-      status: { token: 'beside' },
-    });
-    await chmod(await write(`#!/bin/sh\necho '${answer}'\n`, 'bin/plugin.sh'), 0o700);
-    const credentials = await loadCredentials({
-      kubeconfig: await plugin({ command: './bin/plugin.sh', args: [] }),
-      env: process.env,
-    });
-    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer beside' });
-    // Relative to the folder that contains both.
-    const from = process.cwd();
-    process.chdir(folder);
-    try {
-      await rename(join(folder, 'bin/plugin.sh'), join(folder, 'plugin.sh'));
-      const kubeconfig = basename(await plugin({ command: './plugin.sh', args: [] }));
-      const here = await loadCredentials({ kubeconfig, env: process.env });
-      assert.deepEqual(await here.headers(), { authorization: 'Bearer beside' });
-    } finally {
-      process.chdir(from);
-    }
-  });
-
-  test('are refused if the plug-in is interactive or uses an unsupported API version', async () => {
-    assert.match(
-      await problemOf({ kubeconfig: await plugin({ interactiveMode: 'Always' }), env: {} }),
-      /needs a terminal/,
-    );
-    const old = await plugin({ apiVersion: 'client.authentication.k8s.io/v1alpha1' });
-    assert.match(
-      await problemOf({ kubeconfig: old, env: {} }),
-      /: apiVersion: must be \S+\/v1 or v1beta1: current value is "\S+\/v1alpha1"; have your provider's tool write /,
-    );
-  });
-
-  test('never show the output of the plug-in', async () => {
-    const noJson = await plugin({ args: ['-e', 'console.log("hunter2")'] });
-    const credentials = await loadCredentials({ kubeconfig: noJson, env: process.env });
-    await assert.rejects(
-      credentials.headers(),
-      (error: Error) => /must print JSON/.test(error.message) && !error.message.includes('hunter2'),
-    );
   });
 });
