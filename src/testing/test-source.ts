@@ -70,6 +70,14 @@ export function configMap(name: string, data: Record<string, string> = {}, more:
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'shop', ...more }, data };
 }
 
+/** A kind that a cluster may serve or not. */
+export const WIDGETS = { group: 'example.com', version: 'v1', resource: 'widgets', kind: 'Widget', namespaced: true };
+export const widget = (name: string) => ({
+  apiVersion: 'example.com/v1',
+  kind: 'Widget',
+  metadata: { name, namespace: 'shop' },
+});
+
 export async function startTestSource(test: TestContext, options: ApiServerOptions = {}): Promise<TestSource> {
   const server = await startApiServer(options);
   const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'test', name: 'test' } });
