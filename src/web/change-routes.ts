@@ -67,8 +67,8 @@ async function stream(
   if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS)
     return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
-  const { filter, problem } = await filterFor(store, query);
-  if (filter === undefined) return c.json({ error: problem }, 400);
+  const found = await filterFor(store, query);
+  if ('problem' in found) return c.json({ error: found.problem }, 400);
   const seen = Number(c.req.header('last-event-id') ?? after);
   const { headers } = c.req.raw;
   const { outgoing } = c.env as { readonly outgoing?: { destroy(): unknown } };
@@ -77,7 +77,7 @@ async function stream(
       clock: service.clock,
       feed,
       store,
-      filter,
+      filter: found.filter,
       after: Number.isSafeInteger(seen) ? seen : undefined,
       isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',
       cut: () => outgoing?.destroy(),
@@ -92,10 +92,7 @@ async function stream(
 async function filterFor(
   store: Store,
   query: ChangesQuery,
-): Promise<
-  | { readonly filter: ChangesFilter; readonly problem?: undefined }
-  | { readonly filter?: undefined; readonly problem: string }
-> {
+): Promise<{ readonly filter: ChangesFilter } | { readonly problem: string }> {
   try {
     return { filter: await filterOf(store, query) };
   } catch (thrown) {
@@ -111,9 +108,9 @@ export async function newest(
 ): Promise<{ readonly changes: readonly ShownChange[]; readonly problem?: string }> {
   const store = service.store();
   if (store === undefined) return { changes: [] };
-  const { filter, problem } = await filterFor(store, query);
-  if (filter === undefined) return { changes: [], problem };
-  const { limit, before } = query;
-  const page = before === undefined ? filter : { ...filter, beforeId: before };
+  const found = await filterFor(store, query);
+  if ('problem' in found) return { changes: [], problem: found.problem };
+  const { limit, before: beforeId } = query;
+  const page = { ...found.filter, beforeId };
   return { changes: await newestShown(store, page, limit) };
 }
