@@ -82,7 +82,7 @@ export class Bot {
 
   async #reply(key: string, reply: Reply): Promise<void> {
     const { channel, isComplete, broadcast, content, context } = reply;
-    const parent = (await this.#memory.get(key)) as StoredMessage | undefined;
+    const parent = await this.#recall(key);
     if (parent === undefined) {
       const location = await this.#api.post({ channel }, content, context);
       if (!isComplete) await this.#memory.set(key, { ...location, answeredBy: '' });
@@ -104,11 +104,16 @@ export class Bot {
   }
 
   async #rewrite(key: string, { channel, content, context }: OutgoingMessage): Promise<void> {
-    const kept = (await this.#memory.get(key)) as StoredMessage | undefined;
+    const kept = await this.#recall(key);
     if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context))))
       return this.#keep(key, kept);
     const location = await this.#api.post({ channel }, content, context);
     await this.#memory.set(key, { ...location, answeredBy: '' });
+  }
+
+  /** Only this class writes it. */
+  async #recall(key: string): Promise<StoredMessage | undefined> {
+    return (await this.#memory.get(key)) as StoredMessage | undefined;
   }
 
   /** Writes it again, or it would be forgotten. What was sent does not fail because the disk has no room for that. */
