@@ -79,12 +79,8 @@ class PodAlerts {
     const state = withoutExpired(await this.#update(before, change, context), now, this.#rules.restarts);
     // Without an owner nothing is known of the group, and nothing is sent.
     const owner = state.owner ?? ownerOfNode(change);
-    const input = { options: this.#options, mute: this.#mute, owner };
-    const {
-      verdict,
-      state: after,
-      recheckAt = Infinity,
-    } = await reportWorst(change, state, this.#rules, input, context);
+    const input = { options: this.#options, rules: this.#rules, mute: this.#mute, owner };
+    const { verdict, state: after, recheckAt = Infinity } = await reportWorst(change, state, input, context);
     const at = Math.min(recheckAt, nextWakeAt(after, now, this.#rules) ?? Infinity);
     context.wakeAt(change.key, Number.isFinite(at) ? at : null);
     return { verdict, state: canForget(after) ? null : after };

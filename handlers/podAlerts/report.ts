@@ -16,6 +16,7 @@ import { selectableParts, alertChange } from './subject.ts';
 
 export interface ReportInput {
   readonly options: Options;
+  readonly rules: Rules;
   readonly mute: (subject: MuteSubject, now: number) => Muted | undefined;
   readonly owner: Owner;
 }
@@ -40,7 +41,6 @@ function recheckTimeOf({ until = Infinity }: Muted, now: number): number {
 export async function reportWorst(
   change: Change,
   state: GroupState,
-  rules: Rules,
   input: ReportInput,
   context: Context,
 ): Promise<Report> {
@@ -54,7 +54,7 @@ export async function reportWorst(
     return muted !== undefined || skipped.has(uid);
   };
   for (;;) {
-    const decision = decide(state, times, rules, isMuted);
+    const decision = decide(state, times, input.rules, isMuted);
     const report = await reportAlert(change, decision, input, context);
     recheckAt = Math.min(recheckAt, report.recheckAt ?? Infinity);
     const uid = decision.alert?.uid ?? '';
