@@ -41,6 +41,11 @@ describe('values are refused with the reason', () => {
     ],
     ['a section set to null', { persistence: null }, /at '': missing property 'persistence'/],
     ['a switch set to null', { persistence: { enabled: null } }, /at '\/persistence': missing property 'enabled'/],
+    [
+      'a tag in the name of the image',
+      { image: { repository: 'registry.example:5000/watchchain:mine' } },
+      /at '\/image\/repository': .*watchchain:mine' does not match pattern/,
+    ],
     ['a token that is too short', { web: { token: 'short' } }, /at '\/web\/token'/],
     ['two replicas', { replicas: 2 }, /replicas is 2, it must be 1: two processes would each report every change/],
     [
@@ -363,6 +368,29 @@ test('the pod of `helm test` has the same node placement as the service', async 
   const placed = ({ nodeSelector, tolerations, affinity }: typeof values) => ({ nodeSelector, tolerations, affinity });
   for (const spec of [check, statefulSetOf(manifests).spec.template.spec])
     assert.deepEqual(placed(spec as typeof values), values);
+});
+
+test('the pod of `helm test` has the labels and annotations that the cluster may ask of a pod', async () => {
+  const podLabels = { team: 'ops' };
+  const podAnnotations = { 'sidecar.istio.io/inject': 'false' };
+  const check = (await rendered({ podLabels, podAnnotations })).find(({ kind }) => kind === 'Pod');
+  assert.partialDeepStrictEqual(check?.metadata, { labels: podLabels, annotations: podAnnotations });
+});
+
+test('the NetworkPolicy lets the pod of `helm test` reach the API server, too', async () => {
+  const manifests = await rendered({ networkPolicy: { create: true } });
+  const policy = manifests.find(({ kind }) => kind === 'NetworkPolicy')?.['spec'] as {
+    readonly podSelector: {
+      readonly matchLabels: Readonly<Record<string, string>>;
+      readonly matchExpressions?: readonly { readonly key: string; readonly values: readonly string[] }[];
+    };
+  };
+  const { matchLabels, matchExpressions = [] } = policy.podSelector;
+  const check = manifests.find(({ kind }) => kind === 'Pod');
+  for (const metadata of [check?.metadata, statefulSetOf(manifests).spec.template.metadata]) {
+    assert.partialDeepStrictEqual(metadata?.labels, matchLabels);
+    for (const { key, values } of matchExpressions) assert.ok(values.includes(metadata?.labels?.[key] ?? ''));
+  }
 });
 
 test('the claim names its type, as the API server would: Argo CD takes what is added for a difference', async () => {
