@@ -183,6 +183,18 @@ describe('limits', () => {
     assert.equal(onlooker.closed, false);
   });
 
+  test('requests sent before the answer to the first end the connection: unread answers would fill the memory', async (t) => {
+    const web = await TestWeb.start(t);
+    const socket = connect(web.endpoint);
+    t.after(() => socket.destroy());
+    let answered = '';
+    socket.on('error', () => {}).on('data', (data: Buffer) => (answered += data.toString()));
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1_000));
+    await once(socket, 'close');
+    assert.ok(answered.split('HTTP/1.1 200').length <= 2, 'no second answer');
+    assert.equal((await web.ask('/livez')).status, 200);
+  });
+
   test('200 unfinished requests hold up no probe', async (t) => {
     const web = await TestWeb.start(t);
     const slow = await Promise.all(

@@ -1,10 +1,11 @@
 /** The page, health and metrics over HTTP, with tight limits on everything. */
-import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { codeOf, toError } from '../errors.ts';
 import { createWebApp } from './app.ts';
 import { loadAssets } from './assets.ts';
+import { limitConnections } from './connections.ts';
 import { Feed } from './feed.ts';
 import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
@@ -37,9 +38,6 @@ const LIMITS = {
 };
 /** For requests without a Host: HTTP/1.0, such as HAProxy's health checks. The guard uses the header as sent. */
 const NAMELESS = { hostname: 'localhost' };
-const MAX_CONNECTIONS = 256;
-/** How many of these may be idle: leaves room for the 50 viewers, and for requests. */
-const MAX_IDLE = 200;
 const CLOSED =
   'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or a loopback address';
 
@@ -53,9 +51,8 @@ export async function startWeb({ listen: at, service, settings }: WebOptions): P
   const sessions = new Sessions(clock);
   const routes = routesOf({ service, settings, assets: await loadAssets(), feed, gate, sessions });
   const app = createWebApp({ routes, settings, gate, sessions, log });
-  const server = createServer(LIMITS, getRequestListener(app.fetch, NAMELESS) as RequestListener);
-  server.maxConnections = MAX_CONNECTIONS;
-  endOldestIdle(server);
+  const server = createServer(LIMITS);
+  limitConnections(server, getRequestListener(app.fetch, NAMELESS));
   try {
     await listen(server, at);
   } catch (error) {
@@ -114,30 +111,6 @@ export function parseListen(at: string): { readonly host: string; readonly port:
     throw new RangeError(`Cannot listen on ${JSON.stringify(at)}: expected HOST:PORT such as 127.0.0.1:8080`);
   }
   return { host: match.groups?.['v6'] ?? match.groups?.['host'] ?? '', port };
-}
-
-/** Ends the oldest idle connections, so that idle clients cannot keep out others, above all the probes. */
-function endOldestIdle(server: Server): void {
-  const idle = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    idle.add(socket);
-    socket.once('close', () => idle.delete(socket));
-    const [oldest] = idle;
-    if (idle.size > MAX_IDLE) oldest?.destroy();
-  });
-  server.on('request', (request, response) => {
-    const { socket, headers } = request;
-    const hasBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-    const notIdle = (): boolean => idle.delete(socket);
-    // No response is sent before the body is complete.
-    if (hasBody) request.once('end', notIdle);
-    else notIdle();
-    response.once('close', () => {
-      // An unread body ends later than the response.
-      request.off('end', notIdle);
-      if (!socket.destroyed) idle.add(socket);
-    });
-  });
 }
 
 function close(server: Server): Promise<void> {
