@@ -101,7 +101,9 @@ const TAKES: Readonly<Record<string, Check>> = {
     assert.notEqual(textAt(body, 'streams', 0, 'values', 0, 1), '');
     for (const value of Object.values(at(body, 'streams', 0, 'stream') as object)) assert.equal(typeof value, 'string');
   },
-  'Elasticsearch, OpenSearch'(body) {
+  'Elasticsearch, OpenSearch'(body, { method, path }, all) {
+    assert.match(`${method} ${path}`, /^PUT \/kubernetes-changes\/_doc\/(?:added|updated|firing|resolved)-\d+-\d{13}$/);
+    assert.equal(new Set(all.map((request) => request.path)).size, all.length, 'each document has its own id');
     assert.ok(Date.parse(textAt(body, '@timestamp')) > 0);
     assert.ok(Array.isArray(at(body, 'by')));
   },
@@ -110,7 +112,8 @@ const TAKES: Readonly<Record<string, Check>> = {
       [path, headers['content-type']],
       ['/_bulk?filter_path=errors,items.*.error.reason', 'application/x-ndjson'],
     );
-    assert.deepEqual(at(body, 0), { create: { _index: 'kubernetes-changes-shop' } });
+    assert.equal(textAt(body, 0, 'create', '_index'), 'kubernetes-changes-shop');
+    assert.match(textAt(body, 0, 'create', '_id'), /^(?:added|updated|firing|resolved)-\d+-\d{13}$/);
     assert.ok(Date.parse(textAt(body, 1, '@timestamp')) > 0);
     assert.notEqual(textAt(body, 1, 'message'), '');
     assert.ok(Array.isArray(at(body, 1, 'by')));
@@ -237,6 +240,27 @@ describe('docs/receivers.md', () => {
         (await running.app.store.balances()).reduce((n, { dead }) => n + dead, 0),
         0,
       );
+    });
+  }
+
+  const conflict = '[added-1-1]: version conflict, document already exists (current version [1])';
+  for (const [name, body] of [
+    ['Elasticsearch, OpenSearch', { result: 'updated' }],
+    ['Elasticsearch, an index per namespace', { errors: true, items: [{ create: { error: { reason: conflict } } }] }],
+  ] as const) {
+    test(`${name}: a retry after a lost answer names the same document, and is delivered`, async () => {
+      await using world = await World.start((_, n) => (n === 1 ? { reset: true } : { body: JSON.stringify(body) }));
+      const toml = RECIPES.find((recipe) => recipe.name === name)?.toml ?? '';
+      const chain = chainOf('changes', SOURCES.changes, toml, world.slack.url);
+      await using running = await world.run({ config: `[retry]\nminTimeout = "1ms"\n${chain}` });
+      world.server.create(EVENT);
+      await world.slack.waitFor(2);
+      await running.app.idle();
+      const [first = '', second] = world.slack.requests.map(({ path, body }) => `${path} ${body}`);
+      assert.match(first, /\badded-\d+-\d{13}\b/);
+      assert.equal(second, first);
+      const [{ dead, completed } = {}] = await running.app.store.balances();
+      assert.deepEqual({ dead, completed }, { dead: 0, completed: 1 });
     });
   }
 
