@@ -32,10 +32,11 @@ const COLORS: Readonly<Record<Action, string>> = {
   timer: 'Default',
 };
 
-/** What a Workflows webhook takes. */
+/** What a Workflows webhook takes. The summary is for notifications, which otherwise say "Card", where the workflow or connector uses it. */
 export function messageOf(card: Card): object {
   return {
     type: 'message',
+    summary: card['fallbackText'],
     attachments: [{ contentType: 'application/vnd.microsoft.card.adaptive', contentUrl: null, content: card }],
   };
 }
