@@ -37,7 +37,7 @@ export const options = z
         '{{ change.action }}',
       ])
       .describe(
-        'Tags, each a template; one that yields nothing is left out. Each is visibly cut at the 100 characters that Grafana accepts; of `key:value`, each part is.',
+        'Tags, each a template; one that yields nothing is left out. Each is visibly cut at the 100 characters that Grafana accepts; of `key:value`, each part is. Grafana refuses an annotation if all of its tags together, with 3 more for each, have more than 500 bytes; its setting `tags_length` allows more.',
       )
       .meta({ example: ['deploy', '{{ change.namespace }}'] }),
     text: template

@@ -55,7 +55,7 @@ export const options = z
     body: template
       .optional()
       .describe(
-        'The body as one template, of any content type: set it in `headers`. In JSON written by hand, `| json` quotes a string. Not together with `layout`.',
+        'The body as one template, of any content type: set it in `headers`. In JSON written by hand, `| json` quotes a string; give a value that may be absent a default first, as in `{{ event.reason | default: "" | json }}`, because nothing would be written for it. Not together with `layout`.',
       )
       .meta({ example: '{{ change.headline }}' }),
     cloudEvents: z

@@ -27,7 +27,7 @@ export const CHANGE_FIELDS = {
   uid: 'of the object; a successor of the same name has another',
   resourceVersion: 'of `after`, or of `before` for a deletion',
   cluster: "the cluster's name",
-  id: 'the number under which the change was accepted',
+  id: 'the number under which the change was accepted; with `change.observedAt` an id that each attempt has in common: see [Elasticsearch](receivers.md#elasticsearch-opensearch)',
   observedAt: 'when the change was seen, RFC 3339',
   headline: 'one line for people: `deployment shop/web updated: image web 1.4.2 -> 1.5.0`',
   details:
