@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../change.ts';
-import { RetryAfterError, WaitError } from '../errors.ts';
+import { RetryAfterError, TerminalError, WaitError } from '../errors.ts';
 import { countOf, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
 import { halt, type HandlerContext, type HandlerDefinition } from './handler.ts';
 
@@ -13,7 +13,7 @@ interface Told {
 interface Channel {
   readonly told: Told[];
   readonly definition: HandlerDefinition;
-  /** Thrown by the next messages, one by each. */
+  /** Thrown by the next messages, one by each; undefined by one that is delivered. */
   readonly failures: unknown[];
 }
 
@@ -26,7 +26,8 @@ function channel(options: { fits?: number; wait?: () => number | undefined } = {
     if (until !== undefined) return Promise.reject(new WaitError(until));
     const names = changes.map(({ name }) => name);
     told.push({ names, key: idempotencyKey });
-    return failures.length === 0 ? Promise.resolve() : Promise.reject(failures.shift());
+    const failure = failures.shift();
+    return failure === undefined ? Promise.resolve() : Promise.reject(failure);
   };
   const { fits = 1_000 } = options;
   const definition = sink('slack', (change, context) => message([change], context), {
@@ -244,6 +245,37 @@ describe('a batch', () => {
     assert.deepEqual(told.at(-1)?.names, ['o2']);
     const [balance] = await chain.store.balances();
     assert.deepEqual([balance?.completed, balance?.halted, balance?.pending], [3, 1, 0]);
+  });
+
+  test('that is refused is delivered one by one, so that only the changes that are the reason become dead letters', async (t) => {
+    const { told, failures, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: many });
+    failures.push(new TerminalError('400'), undefined, new TerminalError('400'), undefined);
+    await chain.accept('shop/a', 'shop/b', 'shop/c');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(
+      told.map(({ names }) => names),
+      [['a', 'b', 'c'], ['a'], ['b'], ['c']],
+    );
+    const letters = await chain.store.deadLetters({ limit: 10 });
+    assert.deepEqual(
+      letters.map(({ change, attempts }) => [change.name, attempts]),
+      [['b', 1]],
+    );
+    const [balance] = await chain.store.balances();
+    assert.deepEqual([balance?.completed, balance?.dead, balance?.pending], [2, 1, 0]);
+  });
+
+  test('that is refused as any other would be, such as with a revoked token, is given up whole', async (t) => {
+    const { told, failures, definition } = channel();
+    const chain = await startTestChain(t, { handlers: [definition], digest: many });
+    failures.push(new TerminalError('401', { isGone: true }));
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    assert.deepEqual(sizes(told), [2]);
+    assert.equal((await chain.store.balances())[0]?.dead, 2);
   });
 
   test('whose attempts are spent leaves a dead letter per member, and their replays form a batch again', async (t) => {

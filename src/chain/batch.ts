@@ -11,9 +11,9 @@ import type { Batch, Delivery, ParkRequest } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
 import type { Gather } from './attempt.ts';
 import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
-import { HandlerFailure } from './failure.ts';
+import { HandlerFailure, isGone } from './failure.ts';
 import { deliverWithFallback, type Fallbacks } from './fallback.ts';
-import type { Arrival, Failed, Outcome } from './fate.ts';
+import type { Arrival, Failed, Outcome, Parked } from './fate.ts';
 import type { Gathering, GatherWait } from './gathering.ts';
 import type { HandlerContext } from './handler.ts';
 import type { Observer } from './observe.ts';
@@ -173,7 +173,28 @@ async function deliver(
   }
   const remaining = members.filter((member) => !alreadySent.has(member));
   if (remaining.length < members.length) await settleDelivered([...alreadySent], step, work);
+  if (remaining.length > 1 && isRefused(runResult)) {
+    await separate(remaining, runResult.failure, work);
+    return undefined;
+  }
   return settleFailed(remaining, id, runResult, sink, work);
+}
+
+/** Whether it may be due to one of the members: no retry helps, but the receiver accepts others. */
+function isRefused({ kind, failure }: Failed): boolean {
+  return kind === 'dead' && failure.code === 'TERMINAL' && !isGone(failure);
+}
+
+/** Each member is sent by itself from now on: one of them must not make all others dead letters. */
+async function separate(members: readonly Member[], failure: HandlerFailure, work: BatchWork): Promise<void> {
+  const { handler, message } = failure;
+  const fields = { handler, changes: members.length, error: message };
+  work.log.warn('Changes were refused together: each is delivered by itself', fields);
+  const parked = ({ attempts, deferredSince }: Delivery): Parked => {
+    const park = { until: work.retry.clock.steady(), attempts, deferredSince, reason: message, isAlone: true };
+    return { kind: 'parked', why: 'waiting', failure, park };
+  };
+  await Promise.all(members.map(({ delivery }) => work.settle(delivery, parked(delivery))));
 }
 
 /** Each member waits or is given up. @param id of the batch, if its members are fixed. Returns the same as {@link deliver} */

@@ -60,6 +60,11 @@ export function isHold({ cause }: HandlerFailure): boolean {
   return Reflect.get(cause, 'isHold') === true;
 }
 
+/** Whether the receiver would refuse every other delivery, too: see `TerminalError.isGone`. */
+export function isGone({ cause }: HandlerFailure): boolean {
+  return Reflect.get(cause, 'isGone') === true;
+}
+
 /**
  * Reads the shape, not the class, as a handler may bring its own copy of this package. Ignores numbers beyond the range of dates,
  * such as nanoseconds, which the store could not give back.

@@ -45,7 +45,7 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   const { status } = response;
   if (status >= 200 && status < 300) return undefined;
   if (status >= 300 && status < 400)
-    return { outcome: 'gone', error: new TerminalError(redirectMessage(response, to)) };
+    return { outcome: 'gone', error: new TerminalError(redirectMessage(response, to), { isGone: true }) };
   const message = `${responderOf(to)} answered ${status}${excerpt(response.body, to)}`;
   const requestedMs = retryAfterMs(response.headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS);
   if (status === 429) return { outcome: 'limited', error: new RetryAfterError(message, { retryAfterMs: requestedMs }) };
@@ -54,7 +54,7 @@ export function failureOfResponse(response: ReceiverResponse, to: Addressee, clo
   }
   if (status >= 500 || RETRYABLE.has(status)) return { outcome: 'failed', error: new Error(message) };
   const isGone = GONE.has(status) && !(to.namesPlaces && (status === 403 || status === 404));
-  return { outcome: isGone ? 'gone' : 'refused', error: new TerminalError(message) };
+  return { outcome: isGone ? 'gone' : 'refused', error: new TerminalError(message, { isGone }) };
 }
 
 /** What it means if a receiver refuses the message within a 2xx answer. */

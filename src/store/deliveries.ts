@@ -125,6 +125,7 @@ export class Deliveries {
     const { until, attempts, deferredSince = null, reason } = park;
     this.#statements.park.run(until, attempts, deferredSince, reason, dueSince ?? null, delivery);
     if (park.gather !== undefined) this.#gathered.park(delivery, park.gather.handler, park.gather.batch);
+    if (park.isAlone === true) this.#gathered.separate(delivery);
   }
 
   endWaits(chain: string, now: number, dueAt: number): void {

@@ -19,7 +19,7 @@ export interface Delivery {
   readonly dueSince: number | undefined;
   /** In how many crashes in a row it was being worked on. If any, it is handed out alone, or only with its batch. */
   readonly crashes: number;
-  /** Never to be gathered with others: see {@link Death.isAlone}. */
+  /** Never to be gathered with others: see {@link Death.isAlone}, {@link ParkRequest.isAlone}. */
   readonly isAlone: boolean;
   /** Ids of the sinks that have already delivered this change. */
   readonly delivered: readonly string[];
@@ -126,6 +126,8 @@ export interface ParkRequest {
   readonly reason: string;
   /** Wait at this sink for others, until `until` at the latest. */
   readonly gather?: { readonly handler: string; readonly batch?: number | undefined } | undefined;
+  /** Never to be gathered with others again. */
+  readonly isAlone?: boolean | undefined;
   /** Set if a handler failed; kept for {@link Store.trip}. */
   readonly failure?: { readonly handler: string; readonly outcome: 'failed' | 'deferred' } | undefined;
 }

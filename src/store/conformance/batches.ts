@@ -87,6 +87,28 @@ export function batches(fixture: StoreFixture): void {
       );
     });
 
+    storeTest(fixture, 'lose members that are parked to be alone from then on', async ({ store }) => {
+      await gathered(store, ['a', 'b']);
+      const [a, b] = (await batchOf(store))?.deliveries ?? [];
+      assert.ok(a && b);
+      await store.fixBatch([a.id, b.id]);
+      for (const { id } of [a, b]) await store.park(id, waiting(NOW, { gather: undefined, isAlone: true }));
+      const alone = await claim(store, { now: NOW, batch: true });
+      const seenAs = alone.deliveries.map(({ change, isAlone }) => [change.name, isAlone]);
+      assert.deepEqual(
+        [alone.batch, seenAs],
+        [
+          undefined,
+          [
+            ['a', true],
+            ['b', true],
+          ],
+        ],
+      );
+      await store.park(a.id, waiting(NOW, { gather: undefined }));
+      assert.equal((await claimOne(store)).isAlone, true, 'also after another wait');
+    });
+
     storeTest(fixture, 'are split when their manifests are large', async ({ store }) => {
       const scope = await openScope(store);
       const body = utf8(JSON.stringify({ data: 'x'.repeat(1024 * 1024) }));
