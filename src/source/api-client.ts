@@ -1,6 +1,6 @@
 /** The {@link ApiClient} over undici: HTTP/1.1, one agent per cluster and TLS material, every wait with a deadline. */
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'undici';
+import { Agent, buildConnector, Pool, ProxyAgent, request, type Dispatcher } from 'undici';
 import { codeOf, toError } from '../errors.ts';
 import { readWhole } from '../read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
@@ -119,6 +119,9 @@ class UndiciApiClient implements ApiClient {
       },
       body: body === undefined ? null : JSON.stringify(body),
       signal,
+      // Not options of the dispatcher: some ways through a proxy do not pass these on.
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      bodyTimeout: 0,
     });
   }
 
@@ -158,17 +161,18 @@ class UndiciApiClient implements ApiClient {
 /** HTTP/1.1 on purpose: each watch has its own socket, so a stalled one does not hold up the others. */
 function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connecting: Set<Socket>): Dispatcher {
   const connect = { ...tls, timeout: CONNECT_TIMEOUT_MS, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS };
-  const timeouts = { headersTimeout: HEADERS_TIMEOUT_MS, bodyTimeout: 0, allowH2: false };
   if (proxy === undefined)
     return new Agent({
-      ...timeouts,
+      allowH2: false,
       connect: trackConnecting(buildConnector({ ...connect, allowH2: false }), connecting),
     });
   return new ProxyAgent({
-    ...timeouts,
+    allowH2: false,
     uri: proxy.href,
     requestTls: { ...connect, allowH2: false },
     connectTimeout: CONNECT_TIMEOUT_MS,
+    // Asks the proxy for tunnels.
+    clientFactory: (origin, options) => new Pool(origin, { ...options, headersTimeout: HEADERS_TIMEOUT_MS }),
   });
 }
 
