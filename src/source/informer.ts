@@ -86,6 +86,8 @@ export class Informer implements ReflectorTarget {
   #catchUp: CatchUp | undefined;
   /** A list still has to report what happened while nothing was watching. */
   #mustListReportAway: boolean;
+  /** What was wrong with the last object that could not be read. */
+  #reported: string | undefined;
 
   constructor(env: InformerEnvironment, scope: InformerScope, status: ScopeStatus, options: InformerOptions) {
     this.#env = env;
@@ -243,6 +245,8 @@ export class Informer implements ReflectorTarget {
   }
 
   failed(failure: ReflectorFailure): void {
+    // What came in the same read as an ERROR event or garbage, before it.
+    this.#opened.queue.flush();
     if (this.#catchUp?.isOver !== false) this.#catchUp = new CatchUp(this.#env.clock, DELAYED);
     this.#status.failed(failure);
   }
@@ -295,9 +299,12 @@ export class Informer implements ReflectorTarget {
     if (isOfOtherKind) this.#options.onOtherKind();
   }
 
+  /** Warns of the same problem only once: every object of a list may have it. */
   #malformed(key: string, problem: string): void {
     this.#meters.malformed.inc();
-    this.#log.warn('Skipped an object that cannot be read', { key, problem });
+    const level = problem === this.#reported ? 'debug' : 'warn';
+    this.#log[level]('Skipped an object that cannot be read', { key, problem });
+    this.#reported = problem;
   }
 
   #notifyChains(chains: readonly string[]): void {

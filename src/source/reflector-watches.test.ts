@@ -117,6 +117,25 @@ describe('watches', () => {
     assert.equal(lists(rig).length, 1);
   });
 
+  test('10.7 what came just before an ERROR event is stored at once, even if no further watch opens', async (t) => {
+    const rig = await startTestSource(t);
+    await rig.start();
+    const object = configMap('a', {}, { uid: 'u', resourceVersion: String(rig.server.resourceVersion) });
+    const status = { kind: 'Status', apiVersion: 'v1', status: 'Failure', code: 500, reason: 'InternalError' };
+    const events = [
+      { type: 'ADDED', object },
+      { type: 'ERROR', object: status },
+    ];
+    const line = events.map((event) => JSON.stringify(event)).join('\n');
+    rig.server.fault({ effect: 'line', line, watch: true, times: 1 });
+    rig.server.fault({ effect: 'status', status: 503, watch: true });
+    rig.server.create(configMap('b'));
+    await rig.until(() => watches(rig).length === 2, 'the second watch');
+    const began = rig.clock.monotonic();
+    assert.deepEqual(actions(await rig.changes(1)), ['added a']);
+    assert.ok(rig.clock.monotonic() - began < 1_000);
+  });
+
   for (const [what, fault] of [
     ['an ERROR event 500 at the same place', { effect: 'errorEvent', status: 500, reason: 'InternalError' }],
     ['a resourceVersion refused with 400', { effect: 'status', status: 400, reason: 'BadRequest' }],
@@ -340,6 +359,11 @@ describe('watches', () => {
     assert.deepEqual(actions(await rig.changes(1)), ['added a']);
     const { values } = await rig.metrics.malformed.get();
     assert.equal(values[0]?.value, 3);
+    const warnings = rig.logged.filter(({ level }) => level === 'warn');
+    assert.deepEqual(
+      warnings.map(({ problem }) => problem),
+      ['it is of another kind', 'it has no metadata.name'],
+    );
     assert.equal(watches(rig).length, 1);
   });
 });
