@@ -4,12 +4,13 @@ import type { ApiClient } from './api.ts';
 import { clusterIdentity } from './cluster-identity.ts';
 
 /** An API server that answers each request for `kube-system` like this. */
-function apiThatAnswers(status: number, namespace: object = {}): ApiClient {
+function apiThatAnswers(status: number, namespace: object | string = {}): ApiClient {
   return {
     host: 'test:6443',
     async request(_method, path) {
       assert.equal(path, '/api/v1/namespaces/kube-system');
-      return { status, headers: {}, body: Buffer.from(JSON.stringify(namespace)) };
+      const text = typeof namespace === 'string' ? namespace : JSON.stringify(namespace);
+      return { status, headers: {}, body: Buffer.from(text) };
     },
     stream: () => Promise.reject(new Error('not asked for')),
     close: () => Promise.resolve(),
@@ -36,4 +37,11 @@ describe('clusterIdentity()', () => {
     await assert.rejects(clusterIdentity(apiThatAnswers(503), credentials), /test:6443: it answered 503$/);
     await assert.rejects(clusterIdentity(apiThatAnswers(401), credentials), /does not accept our credentials/);
   });
+
+  for (const page of ['<!DOCTYPE html>', 'null', '{"error":"please log in"}', '{"metadata":{}}']) {
+    test(`throws if something else than an API server answers: ${page}`, async () => {
+      const message = 'Cannot GET /api/v1/namespaces/kube-system on test:6443: the answer is not a Namespace';
+      await assert.rejects(clusterIdentity(apiThatAnswers(200, page), credentials), { message });
+    });
+  }
 });

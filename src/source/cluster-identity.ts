@@ -20,14 +20,22 @@ export async function clusterIdentity(
 ): Promise<ClusterIdentity> {
   const path = '/api/v1/namespaces/kube-system';
   const { status, body } = await api.request('GET', path, signal === undefined ? {} : { signal });
-  if (status === 200) {
+  if (status === 403 || status === 404) return { id: addressId(addressOf(credentials)), by: 'address' };
+  const uid = status === 200 ? uidIn(body) : undefined;
+  if (uid !== undefined) return { id: uid, by: 'kube-system' };
+  const hint = status === 401 ? ', so it does not accept our credentials' : '';
+  const why = status === 200 ? 'the answer is not a Namespace' : `it answered ${status}${hint}`;
+  throw new Error(`Cannot GET ${path} on ${api.host}: ${why}`);
+}
+
+/** Undefined for anything but an object of the cluster, such as the login page of a gateway. */
+function uidIn(body: Buffer): string | undefined {
+  try {
     const { metadata } = JSON.parse(body.toString('utf8')) as { metadata?: { uid?: string } };
-    if (metadata?.uid) return { id: metadata.uid, by: 'kube-system' };
-  } else if (status !== 403 && status !== 404) {
-    const hint = status === 401 ? ', so it does not accept our credentials' : '';
-    throw new Error(`Cannot GET ${path} on ${api.host}: it answered ${status}${hint}`);
+    return metadata?.uid || undefined;
+  } catch {
+    return undefined;
   }
-  return { id: addressId(addressOf(credentials)), by: 'address' };
 }
 
 /** CA and host. */
