@@ -1,13 +1,15 @@
 /** Connections to receivers: one pool for all with default needs, and one for each TLS setting or permitted address. */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import { proxyFromEnv } from '../proxy.ts';
 import { guardedLookup } from './egress.ts';
 import { singleFlight } from './single-flight.ts';
 import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
 
 const CONNECT_TIMEOUT_MS = 5_000;
+/** For a proxy to connect to a receiver. A request that gave up earlier leaves its place in the pool occupied until then. */
+const TUNNEL_TIMEOUT_MS = 10_000;
 /** Per receiver host; in practice the chains' concurrency is the limit. */
 const MAX_CONNECTIONS = 16;
 
@@ -110,5 +112,8 @@ function createDispatcher(
     connections: MAX_CONNECTIONS,
     allowH2: false,
   };
-  return proxy === undefined ? new Agent(options) : new ProxyAgent({ ...options, uri: proxy.href });
+  if (proxy === undefined) return new Agent(options);
+  const clientFactory = (origin: URL, toProxy: object): Dispatcher =>
+    new Pool(origin, { ...toProxy, headersTimeout: TUNNEL_TIMEOUT_MS });
+  return new ProxyAgent({ ...options, uri: proxy.href, clientFactory });
 }
