@@ -35,7 +35,7 @@ test('75 a proxy that answers again is asked again within 10 s', onlyLong('it ta
   });
   t.after(() => unanswered.map((client) => client.destroy()));
   const { receiver, clock } = testReceivers(t, { HTTPS_PROXY: `http://${await listening(t, proxy)}` });
-  // More than one host has connections, of several far ends.
+  // More requests than one host has connections; with far ends of their own, no breaker stops them.
   const failures = Array.from({ length: 20 }, (_, n) =>
     failureOf(send(receiver('https://hook.example/x', { lane: `${n}` }))),
   );
