@@ -150,6 +150,19 @@ describe("event-exporter's configuration", () => {
     ]);
   });
 
+  test('2 a pattern of several lines matches without the line feed at its end', async () => {
+    const options = async (rule: string) => {
+      const { chains } = await load(toHook(URL, { route: `route:\n  match:\n    - receiver: hook\n${rule}` }));
+      return chains[0]?.handlers.find(({ definition }) => definition.name === 'match')?.options;
+    };
+    assert.deepEqual(
+      await options(
+        '      reason: >\n        BackOff|\n        Failed\n      labels:\n        app: |\n          ^web$\n',
+      ),
+      await options('      reason: "BackOff| Failed"\n      labels: { app: "^web$" }\n'),
+    );
+  });
+
   test('3 a value with a variable is read with its type, and a secret is not shown', async () => {
     const more = 'maxEventAgeSeconds: ${AGE}\nomitLookup: $OMIT\n';
     const config = await load(toHook(URL, { more }), { env: { AGE: '60', OMIT: 'true' } });

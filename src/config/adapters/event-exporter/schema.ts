@@ -7,17 +7,22 @@ const text = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
 const texts = z.record(z.string(), text);
 
+/** A regular expression. YAML ends a text of several lines with a line feed, with which it would hardly ever match. */
+const pattern = text.transform((written) => written.replace(/\n$/, ''));
+
+const patterns = z.record(z.string(), pattern);
+
 const rule = z.strictObject({
-  message: text.optional(),
-  apiVersion: text.optional(),
-  kind: text.optional(),
-  namespace: text.optional(),
-  reason: text.optional(),
-  type: text.optional(),
-  component: text.optional(),
-  host: text.optional(),
-  labels: texts.optional(),
-  annotations: texts.optional(),
+  message: pattern.optional(),
+  apiVersion: pattern.optional(),
+  kind: pattern.optional(),
+  namespace: pattern.optional(),
+  reason: pattern.optional(),
+  type: pattern.optional(),
+  component: pattern.optional(),
+  host: pattern.optional(),
+  labels: patterns.optional(),
+  annotations: patterns.optional(),
   minCount: z.int().optional(),
   receiver: text.optional(),
 });
