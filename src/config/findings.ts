@@ -30,11 +30,16 @@ function replaceQuoted(message: string, value: string): string {
   return whole.replaceAll(/`([^`]+)`/g, (quote, part: string) => (value.includes(part) ? '`...`' : quote));
 }
 
-/** In the order of the file. An unresolved reference leaves an empty value, so only the first problem of a value is kept. */
+/**
+ * In the order of the file, each with the warnings about its line, which often explain it: a variable that is not set. An
+ * unresolved reference leaves an empty value, so only the first problem of a value is kept.
+ */
 export function formatFindings(problems: readonly Problem[], written: SourceFile, file: string): readonly string[] {
   const first = new Map(problems.toReversed().map((problem) => [pathText(problem.path).toLowerCase(), problem]));
   const findings = [...written.problems, ...[...first.values()].map(written.find)];
-  const sorted = findings.toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1));
+  const lines = new Set(findings.map(({ line }) => line));
+  const explaining = written.warnings.filter(({ line }) => lines.has(line));
+  const sorted = [...findings, ...explaining].toSorted((a, b) => a.line - b.line || (a.text < b.text ? -1 : 1));
   return [...new Set(sorted.map((one) => lineOf(one, file)))];
 }
 

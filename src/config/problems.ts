@@ -38,7 +38,7 @@ export function problemsOf(
   return error.issues.flatMap(clearest).map((issue) => {
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
-    const expected = expectationOf(issue, current);
+    const expected = expectationOf(issue, current) + otherType(issue, current);
     // An empty value is no secret.
     const hidden = isSecret(full) && current !== '';
     return { path: full, message: expected + (hidden ? '' : shown(current, expected) + hint(issue, current)) };
@@ -106,6 +106,13 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
 
 function typeName(expected: string): string {
   return TYPE_NAMES[expected] ?? expected;
+}
+
+/** Where another type is expected: `: current value is a list`. */
+function otherType({ code }: Issue, current: unknown): string {
+  if (typeof current !== 'object' || current === null || !/^invalid_(type|union)$/.test(code)) return '';
+  if (Array.isArray(current)) return ': current value is a list';
+  return `: current value is a ${current instanceof Date ? 'date' : 'table'}`;
 }
 
 const MAX_SHOWN_CHARS = 60;

@@ -103,6 +103,26 @@ describe("mistakes in event-exporter's configuration", () => {
       '6: receivers[1].name: must be unique: another receiver is named "hook", and the last one would win; --lenient leaves it out',
     ],
     [
+      'a regular expression in a template',
+      toHook(URL, { layout: `      layout:\n        text: '{{ regexFind "(?!x)" .Message }}'\n` }),
+      "7: receivers[0].webhook.layout.text: must be a Go template that can be translated: regexFind needs a pattern in RE2's syntax: error parsing regexp: invalid or unsupported Perl syntax: `(?!`; --lenient leaves it out",
+    ],
+    [
+      'a list of patterns',
+      toHook(URL, { route: 'route: { match: [{ reason: [BackOff, Failed], receiver: hook }] }' }),
+      '1: route.match[0].reason: must be a string, a number or true or false: current value is a list',
+    ],
+    [
+      'an option beside the type that it belongs to',
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - file:\n    path: /tmp/x\n    name: hook\n',
+      '4: receivers[0].path: is an option of a receiver type: it belongs below the type, indented further; --lenient leaves it out',
+    ],
+    [
+      'a field that only a fork has',
+      toHook(URL, { layout: '      layout:\n        at: "{{ .GetTimestampCK }}"\n' }),
+      '7: receivers[0].webhook.layout.at: must be a Go template that can be translated: there is no field .GetTimestampCK in an Event; did you mean "GetTimestampMs"?; --lenient leaves it out',
+    ],
+    [
       'a file without receivers',
       'route: { match: [{ receiver: hook }] }\n',
       '1: receivers: is missing: there is nowhere to send to',
@@ -138,6 +158,21 @@ describe("mistakes in event-exporter's configuration", () => {
     const nested =
       'route: { drop: [{ type: Normal }], match: [{ kind: Pod }], routes: [{ match: [{ receiver: hook }] }] }';
     assert.deepEqual((await load(toHook(URL, { route: nested }))).warnings, []);
+  });
+
+  test('5 a variable that is not set is named beside the mistake that it makes', async () => {
+    const yaml =
+      'route: { match: [{ receiver: hook }] }\nreceivers:\n  - name: hook\n    webhook:\n      endpoint: "${HOOK}"\n      headers: { X: "${KEY}" }\n';
+    assert.deepEqual(await problemsOf(yaml), [
+      'config.yaml:5: receivers[0].webhook.endpoint: must be an https:// or http:// URL: current value is ""',
+      'config.yaml:5: the variable HOOK is not set: it is treated as empty, as before',
+    ]);
+  });
+
+  test('5 --lenient leaves out a template with an invalid pattern', async () => {
+    const layout = `      layout: { text: "{{ .Reason }}", part: '{{ regexFind "(" .Message }}' }\n`;
+    const { warnings } = await load(toHook(URL, { layout }), { lenient: true });
+    assert.match(warnings.join('\n'), /^\S+:6: receivers\[0\]\.webhook\.layout\.part: .*: left out$/);
   });
 
   test('5 a search engine gets whole Events with dots in their labels: a warning', async () => {

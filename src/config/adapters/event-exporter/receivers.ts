@@ -37,8 +37,7 @@ function sinkOf(name: string, table: Table, path: Path, context: TemplateContext
   const known = new Set(types.map((type) => type.toLowerCase()));
   const unknown = [...written].filter(([lower]) => !known.has(lower)).map(([, key]) => key);
   for (const key of unknown) {
-    const hint = didYouMean(key, SINK_TYPES) || `; supported are ${Object.keys(SINKS).join(', ')}`;
-    report.unsupported([...path, key], `unknown receiver type${hint}`);
+    report.unsupported([...path, key], OPTIONS.has(key.toLowerCase()) ? MISPLACED : unknownType(key));
   }
   const [type, ...others] = types;
   for (const other of others)
@@ -56,6 +55,16 @@ function sinkOf(name: string, table: Table, path: Path, context: TemplateContext
   const instead = BY_WEBHOOK.has(type) ? '; use a webhook with a layout instead: docs/receivers.md' : '';
   report.unsupported(at, `receiver "${name}": ${type} is not supported${instead}`);
   return undefined;
+}
+
+/** What any receiver takes. */
+const OPTIONS: ReadonlySet<string> = new Set(
+  Object.values(SINKS).flatMap(({ shape }) => Object.keys(shape).map((key) => key.toLowerCase())),
+);
+const MISPLACED = 'is an option of a receiver type: it belongs below the type, indented further';
+
+function unknownType(key: string): string {
+  return `unknown receiver type${didYouMean(key, SINK_TYPES) || `; supported are ${Object.keys(SINKS).join(', ')}`}`;
 }
 
 /** Receivers that a webhook can reach instead. */

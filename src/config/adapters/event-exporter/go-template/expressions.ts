@@ -1,4 +1,6 @@
 /** Pipelines of a Go template as Liquid expressions. */
+import { RE2JS } from 're2js';
+import { toError } from '../../../../errors.ts';
 import { didYouMean } from '../../../../near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
 import { GO_NAMES, TIME_FIELDS, type Struct } from './fields.ts';
@@ -158,7 +160,7 @@ export class Expressions {
     const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
     if (field === undefined) {
       const where = struct === 'Event' ? 'an Event' : struct;
-      const names = Object.keys(fields).filter((known) => !known.startsWith('Get'));
+      const names = Object.keys(fields).filter((known) => !isGetter(known, fields));
       const near =
         didYouMean(GO_NAMES.get(name.toLowerCase()) ?? name, names) || `; its fields are ${names.join(', ')}`;
       throw new GoTemplateError(`there is no field .${name} in ${where}${near}`);
@@ -183,6 +185,7 @@ export class Expressions {
 
   #call(name: string, args: readonly Value[]): Value {
     const known = functionOf(name, args.length);
+    if (name.startsWith('regex')) refusePattern(name, args[0]?.literal);
     return this.#native(name, args) ?? this.#filter(known, args);
   }
 
@@ -226,6 +229,20 @@ export class Expressions {
   /** A struct used as a value is taken whole, with what is known about the involved object. */
   #whole({ liquid, type }: Value): string {
     return this.#structs[structOf(type) ?? '']?.whole ?? liquid;
+  }
+}
+
+/** Another name of a field. */
+function isGetter(name: string, fields: Struct['fields']): boolean {
+  return name.startsWith('Get') && Object.hasOwn(fields, name.slice('Get'.length));
+}
+
+/** @throws GoTemplateError for an invalid pattern: with it, kubernetes-event-exporter would send nothing, or find nothing */
+function refusePattern(name: string, pattern: Value['literal']): void {
+  try {
+    RE2JS.compile(String(pattern ?? ''));
+  } catch (thrown) {
+    throw new GoTemplateError(`${name} needs a pattern in RE2's syntax: ${toError(thrown).message}`);
   }
 }
 
