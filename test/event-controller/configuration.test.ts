@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import type { ConfigError } from '../../src/errors.ts';
 import type { Config } from '../../src/config/config.ts';
 import { createCertificates } from '../../src/testing/certificates.ts';
 import { startApiServer } from '../../src/testing/api-server.ts';
@@ -174,6 +175,22 @@ ipa_user = admin
     assert.match(config.warnings.join('\n'), /config\.ini:7: plugin_simple\.message_log_level: is taken for a comment/);
     const ipa = await load({ ini, env: { WATCHER_PLUGIN: 'ipa' } });
     assert.deepEqual(optionsOf(ipa)['section'], { ipa_password: 'p%q admin ${HOME}', ipa_user: 'admin' });
+  });
+
+  test('3: a mistake is reported at the key of the file that holds it', async () => {
+    const problemsOf = (ini: string) =>
+      load({ ini: `[global]\nk8s_resource=routes\nk8s_namespace=demo\nk8s_token=t\n${ini}` }).then(
+        () => [],
+        ({ problems }: ConfigError) => problems.map((line) => line.replace(/^\S*config\.ini/, '')),
+      );
+    assert.deepEqual(await problemsOf('k8s_api_endpoint=::::\n'), [
+      ':5: global.k8s_api_endpoint: must be an https:// or http:// URL',
+    ]);
+    assert.deepEqual(await problemsOf('watcher_plugin=dns # for routes\n'), [
+      ':5: global.watcher_plugin: must be the name of a Python module, without "plugin_": current value is "dns # for routes"',
+      ':5: global.watcher_plugin: must consist of letters, digits, "_", "." and "-": current value is "dns # for routes"',
+      ':5: global.watcher_plugin: the text after the "#" is part of the value: put comments on a line of their own',
+    ]);
   });
 
   test('3: a key of [DEFAULT] that other values use is not an unknown key of [global]', async () => {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { LogLevel } from '../../../log.ts';
 import { pythonLevel, type PythonLevel } from '../../../plugin/python-log.ts';
 import { literal } from '../../expand.ts';
+import type { Path } from '../../problems.ts';
 import type { Adapted, AdapterOptions } from '../adapter.ts';
 import { Report } from '../report.ts';
 import { parseIni, type IniFile } from './ini.ts';
@@ -76,14 +77,14 @@ function valueOf(
   const resource = resourceOf(settings, isNamespaced, report);
   if (resource === undefined) return {};
   const keys = {
-    server: ['global', 'k8s_api_endpoint'],
-    token: ['global', 'k8s_token'],
-    caFile: ['global', 'k8s_ca'],
-    kind: ['global', 'k8s_resource'],
-    apiVersion: ['global', 'k8s_api_group'],
-    namespaces: ['global', 'k8s_namespace'],
-    fieldSelector: ['global', 'k8s_api_path'],
-    level: ['global', 'log_level'],
+    server: ['k8s_api_endpoint'],
+    token: ['k8s_token'],
+    caFile: ['k8s_ca'],
+    kind: ['k8s_resource'],
+    apiVersion: ['k8s_api_group'],
+    namespaces: ['k8s_namespace'],
+    fieldSelector: ['k8s_api_path'],
+    level: ['log_level'],
   };
   const from = <T extends object>(table: T): T => report.from(['global'], table, keys);
   return from({
@@ -115,6 +116,8 @@ function levelOf(written: string, report: Report): LogLevel {
   return LEVELS[level ?? 'INFO'];
 }
 
+const PLUGIN: Path = ['global', 'watcher_plugin'];
+
 /** A single plug-in is the chain's handler; several, separated by commas, are branches, which do not wait for each other. */
 function handlersFor(settings: Settings, ini: IniFile, watcher: object, report: Report): object {
   const written = settings
@@ -123,9 +126,11 @@ function handlersFor(settings: Settings, ini: IniFile, watcher: object, report: 
     .map((name) => name.trim());
   const names = [...new Set(written.filter((name) => name !== ''))];
   const handlers = (names.length === 0 ? ['simple'] : names).map((name) => {
-    const section = ini.sections.get(`plugin_${name}`) ?? new Map<string, string>();
-    const table = name === 'simple' ? simple(section) : python(name, section, watcher);
-    return { name, table: report.from([`plugin_${name}`], table) };
+    const options = ini.sections.get(`plugin_${name}`) ?? new Map<string, string>();
+    const table = name === 'simple' ? simple(options) : python(name, options, watcher);
+    const section = [`plugin_${name}`];
+    const keys = { id: PLUGIN, plugin: PLUGIN, section, level: [...section, 'message_log_level'] };
+    return { name, table: report.from([], table, keys) };
   });
   const [first, ...others] = handlers;
   if (first !== undefined && others.length === 0) return { handler: [first.table] };
