@@ -101,7 +101,7 @@ describe('rbac', () => {
 
   test('adds rules for lookups where something is watched, and for the reviews of clusterAccess', async () => {
     const config = `[web]\nclusterAccess = true\n${resource('event', 'namespaces = ["shop"]')}[[handler]]\nname = "match"\nownerName = "^web$"\n${LOG}`;
-    assert.deepEqual(await lines(config, '--lookup', 'pod,replicaset,node'), [
+    assert.deepEqual(await lines(config, '--lookup', 'pod, replicaset,node,'), [
       'ClusterRole watchchain-watchchain: get namespaces. kube-system',
       'ClusterRole watchchain-watchchain: get nodes.',
       'ClusterRoleBinding watchchain-watchchain -> watchchain-watchchain',

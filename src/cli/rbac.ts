@@ -34,7 +34,7 @@ export function rbacCommand(program: Command, io: CommandIo, choose: (action: Ac
         '--lookup <kinds>',
         'kinds of the objects that Events are about, and of their owners, if a handler asks for their labels or owners; namespace, if one asks for namespaceLabels',
       )
-        .argParser((kinds) => kinds.split(',').map((kind) => kind.trim()))
+        .argParser((kinds) => kinds.split(',').flatMap((kind) => kind.trim() || []))
         .default([], 'none'),
     )
     .option(

@@ -53,18 +53,21 @@ export function expand(value: unknown, options: ExpandOptions): ExpandResult {
     if (Array.isArray(inner)) return inner.map((element, index) => visit(element, [...path, index]));
     if (isTable(inner)) return mapValues(inner, (element, key) => visit(element, [...path, key]));
     if (typeof inner !== 'string' || !inner.includes('${')) return inner;
-    return inner.replace(REFERENCE, (reference, name: string | undefined) => {
+    const unresolved: string[] = [];
+    const text = inner.replace(REFERENCE, (reference, name: string | undefined) => {
       if (reference === '$${') return '${';
       expanded.push(path);
       try {
-        const text = textOf(name);
-        resolved.push({ path, name: name ?? '', text });
-        return text;
+        const found = textOf(name);
+        resolved.push({ path, name: name ?? '', text: found });
+        return found;
       } catch (thrown) {
-        problems.push({ path, message: toError(thrown).message });
+        unresolved.push(toError(thrown).message);
         return '';
       }
     });
+    if (unresolved.length > 0) problems.push({ path, message: [...new Set(unresolved)].join('; ') });
+    return text;
   };
   return { value: visit(value, []), expanded, resolved, problems, files };
 }
