@@ -88,6 +88,6 @@ function watches(resource: ResourceConfig, { kind, group, version, key, body }: 
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
   const apiVersion = apiVersionOf({ group, version });
   if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
-  const isSelected = parseSelectors(kind, resource.labelSelector, resource.fieldSelector);
+  const isSelected = parseSelectors({ group, kind }, resource.labelSelector, resource.fieldSelector);
   return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));
 }

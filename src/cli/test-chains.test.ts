@@ -158,6 +158,23 @@ name = "log"
     ]);
   });
 
+  test('takes every selector that the service takes', async () => {
+    const selectors = 'labelSelector = "weight > 3"\nfieldSelector = "spec.hostNetwork=false,metadata.name!=a\\\\,b"\n';
+    const config = `[[resource]]\nkind = "pod"\n${selectors}[[handler]]\nname = "log"\n`;
+    const pod = (name: string, weight: string) => ({
+      type: 'ADDED',
+      object: {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { name, namespace: 'shop', uid: name, resourceVersion: '1', labels: { weight } },
+      },
+    });
+    const { code, lines } = await rehearse(config, [pod('heavy', '4'), pod('light', '3')]);
+    assert.equal(code, 0);
+    assert.match(lines[0] ?? '', /^added pod shop\/heavy @1 /);
+    assert.equal(lines[1], 'standard input, event 2: no chain watches Pod shop/light');
+  });
+
   test('applies the Event settings of each resource, even where they are watched together', async () => {
     const of = (namespaces: string, more: string) =>
       `[[resource]]\nkind = "event"\nnamespaces = ${namespaces}\n${more}`;

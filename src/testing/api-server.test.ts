@@ -153,23 +153,6 @@ describe('startApiServer()', () => {
     assert(JSON.stringify(body['details']).includes('ResourceVersionTooLarge'));
   });
 
-  for (const [query, expected] of [
-    ['labelSelector=tier%3Dweb', ['a']],
-    ['labelSelector=tier!%3Dweb', ['b', 'c']],
-    ['labelSelector=tier%20in%20(web,db)', ['a', 'b']],
-    ['labelSelector=tier%20notin%20(web),tier', ['b']],
-    ['labelSelector=!tier', ['c']],
-    ['fieldSelector=metadata.name%3Db', ['b']],
-  ] as const) {
-    test(`LIST selects by ${decodeURIComponent(query)}`, async (t) => {
-      const server = await serverFor(t);
-      server.create(configMap('a', {}, { tier: 'web' }));
-      server.create(configMap('b', {}, { tier: 'db' }));
-      server.create(configMap('c'));
-      assert.deepEqual(names((await getJson(server, `/api/v1/namespaces/shop/configmaps?${query}`)).body), expected);
-    });
-  }
-
   test('WATCH reports objects that enter or leave a selector as ADDED or DELETED', async (t) => {
     const server = await serverFor(t);
     server.create(configMap('a', { n: '1' }));
@@ -287,7 +270,50 @@ describe('startApiServer()', () => {
     assert.equal(body.kind, 'APIGroupDiscoveryList');
     assert(text.includes('{"version":"v1","freshness":"Stale"}') && text.includes('"resource":"widgets"'));
     server.removeResource(widget);
-    assert.equal((await getJson(server, '/apis/example.com/v1')).status, 404);
+    assert.equal((await fetch(`${server.url}/apis/example.com/v1`)).status, 404);
+  });
+
+  test('what is not served gets a Status below a built-in group, else the text of a server without that path', async (t) => {
+    const server = await serverFor(t);
+    const unknown = await getJson(server, '/apis/apps/v1/widgets');
+    assert.deepEqual([unknown.status, unknown.body['reason']], [404, 'NotFound']);
+    for (const path of ['/apis/example.com/v1/widgets', '/apis/example.com/v1', '/apis/example.com', '/metricsx']) {
+      const response = await fetch(server.url + path);
+      assert.deepEqual([response.status, await response.text()], [404, '404 page not found\n'], path);
+    }
+  });
+
+  test('refuses verbs that a kind does not have, writes across namespaces, and dry runs, and writes nothing', async (t) => {
+    const server = await serverFor(t, { resources: [{ ...widget, verbs: ['get', 'list'] }] });
+    server.create(configMap('a'));
+    const before = server.resourceVersion;
+    for (const [method, path, status] of [
+      ['GET', '/apis/example.com/v1/widgets?watch=true', 405],
+      ['DELETE', '/api/v1/configmaps', 405],
+      ['DELETE', '/api/v1/namespaces', 405],
+      ['DELETE', '/api/v1/namespaces/shop/configmaps/a?dryRun=All', 400],
+    ] as const) {
+      assert.equal((await getJson(server, path, { method })).status, status, `${method} ${path}`);
+    }
+    assert.equal(server.resourceVersion, before);
+  });
+
+  test('DELETE of a collection deletes only what its selectors select', async (t) => {
+    const server = await serverFor(t);
+    server.create(configMap('a', {}, { tier: 'web' }));
+    server.create(configMap('b'));
+    const path = '/api/v1/namespaces/shop/configmaps';
+    await getJson(server, `${path}?labelSelector=tier`, { method: 'DELETE' });
+    assert.deepEqual(names((await getJson(server, path)).body), ['b']);
+  });
+
+  test('an object without its last label has no labels, and no change if it had none', async (t) => {
+    const server = await serverFor(t);
+    server.create(configMap('a', {}, { tier: 'web' }));
+    const without = server.update(configMap('a', {}, {}));
+    assert.equal(without.metadata.labels, undefined);
+    const again = server.update(configMap('a', {}, {}));
+    assert.equal(again.metadata.resourceVersion, without.metadata.resourceVersion);
   });
 
   test('discovery answers clients that know only the v2beta1 document in the plain form', async (t) => {

@@ -20,7 +20,7 @@ import type { AccessRule } from './api-server/access.ts';
 import { Cluster, type WriteOptions } from './api-server/cluster.ts';
 import { Faults, type AnswerEffect, type Fault, type FaultHandle } from './api-server/faults.ts';
 import type { ResourceType } from './api-server/resource-types.ts';
-import { isWatch, json, route, type RouteResponse } from './api-server/routes.ts';
+import { isWatch, json, respond, route, type RouteResponse } from './api-server/routes.ts';
 import { statusBody, StatusError } from './api-server/status.ts';
 import { keyOf } from './api-server/storage.ts';
 import { WatchStream } from './api-server/watch-stream.ts';
@@ -299,7 +299,8 @@ export class ApiServer implements AsyncDisposable {
       return route(context, { method, path, query, accept, contentType, userAgent, body });
     } catch (error) {
       if (error instanceof StatusError) {
-        const { retryAfterSeconds } = error.options;
+        const { retryAfterSeconds, plainText } = error.options;
+        if (plainText !== undefined) return respond(plainText, 'text/plain; charset=utf-8', error.status);
         const answer = json(statusBody(error.status, error.options), error.status);
         return retryAfterSeconds === undefined ? answer : { ...answer, retryAfterSeconds };
       }

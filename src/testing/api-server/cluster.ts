@@ -2,7 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { systemClock, type Clock } from '../../clock.ts';
 import { apiVersionOf, type Manifest, type ManifestMetadata } from '../../change.ts';
-import type { Json, JsonObject } from '../../json.ts';
+import { isEmpty, type Json, type JsonObject } from '../../json.ts';
 import { groupResource } from '../../source/resource-path.ts';
 import { isEventType } from './events.ts';
 import { managedFieldsAfter } from './managed-fields.ts';
@@ -69,12 +69,13 @@ export class Cluster {
 
   /** By apiVersion and kind. Fills uid, resourceVersion, creationTimestamp, generation and managedFields. */
   create(manifest: object, options: WriteOptions = {}): Manifest {
-    const given = manifest as Manifest;
+    const given = withoutEmpty(manifest as Manifest);
     const type = this.types.byKind(given.kind ?? '', given.apiVersion);
     const name = given.metadata.name ?? this.#generatedName(given.metadata['generateName']);
     const namespace = type.namespaced ? (given.metadata.namespace ?? 'default') : undefined;
     if (this.collection(type).get(keyOf(name, namespace)) !== undefined) {
-      throw new StatusError(409, { reason: 'AlreadyExists', message: `${named(type, name)} already exists` });
+      const message = `${named(type, name)} already exists`;
+      throw new StatusError(409, { reason: 'AlreadyExists', message, details: detailsOf(type, name) });
     }
     const metadata = {
       ...given.metadata,
@@ -92,13 +93,13 @@ export class Cluster {
    * nothing changes, as on the real server. A resourceVersion in the manifest that is not current is refused.
    */
   update(manifest: object, options: WriteOptions = {}): Manifest {
-    const given = manifest as Manifest;
+    const given = withoutEmpty(manifest as Manifest);
     const type = this.types.byKind(given.kind ?? '', given.apiVersion);
     const { name, namespace, resourceVersion } = given.metadata;
     const before = this.existing(type, keyOf(name, type.namespaced ? (namespace ?? 'default') : ''));
     if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
       const message = `Operation cannot be fulfilled on ${named(type, name)}: the object has been modified; please apply your changes to the latest version and try again`;
-      throw new StatusError(409, { message, details: { name, kind: type.resource } });
+      throw new StatusError(409, { message, details: detailsOf(type, name) });
     }
     const after = replaced(before, given, options.subresource);
     if (sameContent(before, after)) return before;
@@ -136,10 +137,7 @@ export class Cluster {
     const manifest = this.get(type, key);
     if (manifest !== undefined) return manifest;
     const name = key.slice(key.indexOf('/') + 1);
-    throw new StatusError(404, {
-      message: `${named(type, name)} not found`,
-      details: { name, ...(type.group === '' ? {} : { group: type.group }), kind: type.resource },
-    });
+    throw new StatusError(404, { message: `${named(type, name)} not found`, details: detailsOf(type, name) });
   }
 
   #write(type: ServedType, before: Manifest | undefined, after: Manifest, options: WriteOptions): Manifest {
@@ -188,11 +186,23 @@ export class Cluster {
 
 const named = (type: ServedType, name: string): string => `${groupResource(type)} "${name}"`;
 
+const detailsOf = ({ group, resource }: ServedType, name: string): object => ({
+  name,
+  ...(group === '' ? {} : { group }),
+  kind: resource,
+});
+
 const withType = (manifest: Manifest, type: ServedType): Manifest => ({
   ...manifest,
   apiVersion: apiVersionOf(type),
   kind: type.kind,
 });
+
+/** Go writes no empty maps and lists of the metadata: without its last label an object has no labels. */
+function withoutEmpty(manifest: Manifest): Manifest {
+  const metadata = Object.entries(manifest.metadata).filter(([, value]) => !isEmpty(value));
+  return { ...manifest, metadata: Object.fromEntries(metadata) as ManifestMetadata };
+}
 
 const hasFinalizers = (manifest: Manifest): boolean =>
   Array.isArray(manifest.metadata['finalizers']) && manifest.metadata['finalizers'].length > 0;

@@ -20,7 +20,7 @@ export function groupList(types: readonly ServedType[]): object {
 /** `/apis/GROUP`. */
 export function group(types: readonly ServedType[], name: string): object {
   const versions = groupsOf(types).get(name);
-  if (versions === undefined) throw new StatusError(404);
+  if (versions === undefined) throw notServed(types, name);
   return { kind: 'APIGroup', apiVersion: 'v1', ...groupEntry(name, versions) };
 }
 
@@ -42,10 +42,16 @@ function groupsOf(types: readonly ServedType[]): Map<string, readonly string[]> 
   return groups;
 }
 
+/** The 404 for a path: a `Status` below a built-in group, else, as for a CRD that is not installed, the text of Go's mux. */
+export function notServed(types: readonly ServedType[], groupName: string): StatusError {
+  const isBuiltIn = types.some(({ group, custom }) => group === groupName && !custom);
+  return new StatusError(404, isBuiltIn ? {} : { plainText: '404 page not found\n' });
+}
+
 /** `/api/v1`, `/apis/GROUP/VERSION`. */
 export function resourceList(types: readonly ServedType[], groupName: string, version: string): object {
   const served = types.filter((type) => type.group === groupName && type.version === version);
-  if (served.length === 0 && groupName !== APIS_OF_REQUESTS) throw new StatusError(404);
+  if (served.length === 0 && groupName !== APIS_OF_REQUESTS) throw notServed(types, groupName);
   if (served.some(({ unavailable }) => unavailable)) throw new StatusError(503);
   const groupVersion = apiVersionOf({ group: groupName, version });
   const resources = served.flatMap((type) => [
@@ -84,7 +90,9 @@ export function aggregated(types: readonly ServedType[], core: boolean): object 
 }
 
 function aggregatedResource(type: ServedType): object {
-  const { group, version, kind } = type;
+  // For a built-in kind of the same group version, the server leaves both out.
+  const [group, version] = type.custom ? [type.group, type.version] : ['', ''];
+  const { kind } = type;
   return {
     resource: type.resource,
     responseKind: { group, version, kind },

@@ -1,6 +1,7 @@
 /** LIST: snapshots in pages. */
 import { apiVersionOf } from '../../change.ts';
 import type { ServedType } from './resource-types.ts';
+import { checkListOptions } from './list-options.ts';
 import { parseSelectors } from './selectors.ts';
 import { StatusError } from './status.ts';
 import type { Cluster } from './cluster.ts';
@@ -29,14 +30,12 @@ export function list(
   query: URLSearchParams,
   pageLimit: number = Infinity,
 ): Buffer[] {
+  checkListOptions(query, false, false);
   const collection = cluster.collection(type);
-  const select = parseSelectors(type.kind, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
+  const select = objectsOf(cluster, type, namespace, query);
   const token = readToken(query, cluster.revision.current, collection.compactedTo);
   const { rv } = token;
-  const matching = collection
-    .snapshot(rv)
-    .filter((object) => inNamespace(object, namespace) && (select === undefined || select(object)))
-    .filter(({ key }) => token.start === '' || compare(key, token.start) > 0);
+  const matching = select(rv).filter(({ key }) => token.start === '' || compare(key, token.start) > 0);
   const limit = Math.min(Number(query.get('limit') ?? 0) || Infinity, pageLimit);
   const page = matching.slice(0, Math.min(limit, matching.length));
   const remaining = matching.length - page.length;
@@ -45,9 +44,24 @@ export function list(
   const metadata = {
     resourceVersion: String(rv),
     ...(next === '' ? {} : { continue: next }),
-    ...(next === '' || select !== undefined ? {} : { remainingItemCount: remaining }),
+    ...(next === '' || isSelecting(query) ? {} : { remainingItemCount: remaining }),
   };
   return listBody(type, metadata, page);
+}
+
+const isSelecting = (query: URLSearchParams): boolean =>
+  ['labelSelector', 'fieldSelector'].some((name) => (query.get(name) ?? '') !== '');
+
+/** The objects that a request selects, as they were at a revision. Throws StatusError 400 for a bad selector. */
+export function objectsOf(
+  cluster: Cluster,
+  type: ServedType,
+  namespace: string,
+  query: URLSearchParams,
+): (revision: number) => readonly StoredObject[] {
+  const select = parseSelectors(type, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
+  const isMatch = (object: StoredObject) => inNamespace(object, namespace) && (select === undefined || select(object));
+  return (revision) => cluster.collection(type).snapshot(revision).filter(isMatch);
 }
 
 export const inNamespace = (object: StoredObject, namespace: string): boolean =>
@@ -85,7 +99,7 @@ function readToken(query: URLSearchParams, current: number, compactedTo: number)
   const requested = Number(resourceVersion);
   if (requested > current) {
     throw new StatusError(504, {
-      message: `Too large resource version: ${requested}, current: ${current}`,
+      message: `Timeout: Too large resource version: ${requested}, current: ${current}`,
       details: { causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }] },
       retryAfterSeconds: 1,
     });

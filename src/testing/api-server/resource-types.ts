@@ -101,13 +101,23 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
   'storage.k8s.io/v1': [['storageclasses', 'StorageClass', 'sc', 'cluster', '']],
 };
 
+const VERBS_OF: Readonly<Record<string, readonly string[]>> = {
+  Namespace: ALL_VERBS.filter((verb) => verb !== 'deletecollection'),
+};
+
 const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
 
 /** The built-in kinds, one version each. */
 const BUILT_IN_TYPES: readonly ServedType[] = Object.entries(BUILT_IN).flatMap(([apiVersion, rows]) => {
   const groupVersion = groupVersionOf(apiVersion);
   return rows.map(([resource, kind, shortNames = '', scope, subresources = 'status']) => {
-    const type = { ...groupVersion, resource, kind, namespaced: scope !== 'cluster' };
+    const type = {
+      ...groupVersion,
+      resource,
+      kind,
+      namespaced: scope !== 'cluster',
+      verbs: VERBS_OF[kind] ?? ALL_VERBS,
+    };
     return served({ ...type, shortNames: words(shortNames), subresources: words(subresources) }, false);
   });
 });

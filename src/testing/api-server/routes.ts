@@ -4,8 +4,8 @@ import { apiVersionOf, type Manifest } from '../../change.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import { authorize, review, reviewRules, type AccessRule } from './access.ts';
 import type { Cluster, WriteOptions } from './cluster.ts';
-import { AGGREGATED, aggregated, group, groupList, resourceList } from './discovery.ts';
-import { inNamespace, list } from './lists.ts';
+import { AGGREGATED, aggregated, group, groupList, notServed, resourceList } from './discovery.ts';
+import { list, objectsOf } from './lists.ts';
 import { mergePatch } from './merge-patch.ts';
 import { parsePath, type RequestInfo } from './path.ts';
 import type { ServedType } from './resource-types.ts';
@@ -48,15 +48,23 @@ export function route(context: RouteContext, request: RouteRequest): RouteRespon
   }
   const type = context.cluster.types.byResource(info.group, info.version, info.resource);
   if (type?.unavailable === true) throw new StatusError(503);
-  authorize(context.access, { ...info, verb: verbOf(request, info) });
-  if (type === undefined || (info.subresource !== '' && !type.subresources.includes(info.subresource))) {
-    // Unregistered paths get the plain 404 of Go's mux.
-    throw new StatusError(404);
+  const verb = verbOf(request, info);
+  authorize(context.access, { ...info, verb });
+  if (type === undefined) throw notServed(context.cluster.types.all(), info.group);
+  if (info.subresource !== '' && !type.subresources.includes(info.subresource)) throw new StatusError(404);
+  const isAcrossNamespaces = type.namespaced && info.namespace === '';
+  if (info.subresource === '' && !(type.verbs.includes(verb) && (READS.has(verb) || !isAcrossNamespaces))) {
+    throw new StatusError(405);
   }
+  // Refused, since it would be a write.
+  if (request.query.has('dryRun')) throw new StatusError(400, { message: 'dry run is not supported' });
   return info.name === '' ? onCollection(context, type, info, request) : onObject(context, type, info, request);
 }
 
-export const isWatch = (query: URLSearchParams): boolean => ['1', 'true'].includes(query.get('watch') ?? '');
+const READS: ReadonlySet<string> = new Set(['get', 'list', 'watch']);
+
+/** Anything but these two means yes. */
+export const isWatch = (query: URLSearchParams): boolean => !['0', 'false'].includes(query.get('watch') ?? 'false');
 
 function verbOf({ method, query }: RouteRequest, { name }: RequestInfo): string {
   if (method === 'GET') return name !== '' ? 'get' : isWatch(query) ? 'watch' : 'list';
@@ -72,7 +80,7 @@ function nonResourceResponse({ types }: Cluster, { path, accept }: RouteRequest)
   if (root === 'version') return json({ major: '1', minor: '34', gitVersion: 'v1.34.0', platform: 'linux/amd64' });
   const all = types.all().filter((type) => (type.root === '/oapi') === (root === 'oapi'));
   if (root === 'oapi' && all.length > 0) return json(resourceList(all, '', 'v1'));
-  if (root !== 'api' && root !== 'apis') throw new StatusError(404);
+  if (root !== 'api' && root !== 'apis') throw notServed([], '');
   if (groupName === undefined) {
     if (wantsAggregated) return respond(JSON.stringify(aggregated(all, root === 'api')), AGGREGATED);
     return json(root === 'api' ? { kind: 'APIVersions', versions: ['v1'] } : groupList(all));
@@ -101,9 +109,8 @@ function onCollection(
       return object(manifest, type, 201);
     }
     case 'DELETE': {
-      const all = cluster.collection(type).snapshot(cluster.revision.current);
-      const doomed = all.filter((one) => inNamespace(one, info.namespace));
-      for (const { key } of doomed) cluster.delete(type, key);
+      const selected = objectsOf(cluster, type, info.namespace, request.query);
+      for (const { key } of selected(cluster.revision.current)) cluster.delete(type, key);
       return json({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' });
     }
     default:
@@ -184,7 +191,7 @@ function writer({ query, userAgent }: RouteRequest): WriteOptions {
 
 const JSON_TYPE = 'application/json';
 
-const respond = (body: string | Buffer, contentType: string, status = 200): RouteResponse => ({
+export const respond = (body: string | Buffer, contentType: string, status = 200): RouteResponse => ({
   status,
   contentType,
   body: [Buffer.from(body)],

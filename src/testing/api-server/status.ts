@@ -3,11 +3,13 @@
 export interface StatusOptions {
   readonly reason?: string;
   readonly message?: string;
-  readonly details?: Readonly<Record<string, unknown>>;
+  readonly details?: object;
   /** Also sent as a `Retry-After` header. Seconds. */
   readonly retryAfterSeconds?: number;
   /** Goes into `metadata`: an expired list gets a token for continuing inconsistently. */
   readonly continueToken?: string;
+  /** The answer is this text instead of a `Status`. */
+  readonly plainText?: string;
 }
 
 /** Thrown by a route: becomes the answer. */

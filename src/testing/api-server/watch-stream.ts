@@ -3,10 +3,11 @@ import type { ServerResponse } from 'node:http';
 import { apiVersionOf } from '../../change.ts';
 import type { Cluster } from './cluster.ts';
 import type { Faults, FaultTarget, StreamEffect } from './faults.ts';
+import { checkListOptions } from './list-options.ts';
 import { inNamespace } from './lists.ts';
 import type { ServedType } from './resource-types.ts';
 import { parseSelectors } from './selectors.ts';
-import { statusBody, StatusError } from './status.ts';
+import { statusBody } from './status.ts';
 import type { Collection, StoredEvent, StoredObject } from './storage.ts';
 import { inVersion, watchLine } from './wire.ts';
 
@@ -40,10 +41,11 @@ export class WatchStream {
   /** Throws StatusError for a request that the server refuses before it opens the stream. */
   constructor(context: WatchContext, type: ServedType, namespace: string, query: URLSearchParams, path: string) {
     this.target = { method: 'GET', path, watch: true };
+    checkListOptions(query, true, context.watchList);
     this.#context = context;
     this.#type = type;
     this.#collection = context.cluster.collection(type);
-    const selector = parseSelectors(type.kind, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
+    const selector = parseSelectors(type, query.get('labelSelector') ?? '', query.get('fieldSelector') ?? '');
     this.#everything = selector === undefined && namespace === '';
     this.#selects = (object) => inNamespace(object, namespace) && (selector === undefined || selector(object));
     this.#bookmarks = query.get('allowWatchBookmarks') === 'true';
@@ -51,12 +53,6 @@ export class WatchStream {
     const resourceVersion = query.get('resourceVersion') ?? '';
     const now = context.cluster.revision.current;
     this.#initialEnd = query.get('sendInitialEvents') === 'true';
-    if (this.#initialEnd && !context.watchList) {
-      const cause = 'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled';
-      throw new StatusError(422, {
-        message: `ListOptions.meta.k8s.io "" is invalid: sendInitialEvents: Forbidden: ${cause}`,
-      });
-    }
     // Without a version a watch begins with the existing objects, as if they had just been added.
     const fromNow = this.#initialEnd || resourceVersion === '' || resourceVersion === '0';
     this.#initial = fromNow ? this.#collection.snapshot(now) : [];
