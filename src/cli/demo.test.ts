@@ -51,6 +51,8 @@ describe('watchchain demo', () => {
     // Neither in the clear nor encoded as in the manifest.
     assert.doesNotMatch(text.stdout, /tok-\d|dG9r/);
     assert(!text.stdout.includes('\x1b'));
+    const wide = text.stdout.split('\n').filter((line) => line.length > 80 && !line.startsWith('  ┃'));
+    assert.deepEqual(wide, []);
     assert.equal(text.stderr, '');
     assert.deepEqual(await folders(), before);
   });
@@ -63,6 +65,18 @@ describe('watchchain demo', () => {
     });
     assert.equal(await code, 0, text.stderr);
     assert(text.stdout.includes('helm rollback legacy-cart'));
+  });
+
+  test('leaves nothing behind when the reader of its output is gone, which ends the process', async () => {
+    const before = await folders();
+    const controller = new AbortController();
+    const { text, stdout, code } = run(['--speed', '40'], controller.signal);
+    await new Promise<void>((resolve) => stdout.on('data', () => text.stdout.includes('❯') && resolve()));
+    assert.equal((await folders()).length, before.length + 1);
+    stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }));
+    assert.deepEqual(await folders(), before);
+    controller.abort();
+    assert.equal(await code, 0, text.stderr);
   });
 
   test('refuses a speed that is not above 0', async () => {

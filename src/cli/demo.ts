@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,7 +99,9 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
 
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'watchchain-demo-'));
-  cleanup.defer(() => rm(folder, { recursive: true }));
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+  // Then the process ends at once, without the cleanup: its reader is gone.
+  io.stdout.prependListener('error', () => rmSync(folder, { recursive: true, force: true }));
   const clock = fasterClock(flags.speed);
   const server = await startApiServer({ clock });
   cleanup.defer(() => server.close());
@@ -174,12 +177,14 @@ function attachmentIn({ body }: CapturedRequest): Attachment {
   return attachments[0];
 }
 
+/** No line is wider than a terminal of 80 columns. */
 function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
   const length =
     forever === true ? 'It runs until Ctrl-C' : `It takes about ${Math.ceil(60 / speed)} s; Ctrl-C ends it`;
   return [
-    `A small shop now runs on a Kubernetes API server inside this process, at ${server.url}.`,
-    'watchchain watches it as it would watch yours. Below: what happens there, and each message that Slack gets.',
+    'A small shop now runs on a Kubernetes API server inside this process,',
+    `at ${server.url}. watchchain watches it as it would watch yours.`,
+    'Below: what happens there, and each message that Slack gets.',
     `${length}.`,
   ];
 }
@@ -187,8 +192,9 @@ function introduction(server: ApiServer, { forever, speed }: Flags): string[] {
 function conclusion(writes: number, messages: number, looks: TerminalStyle): string[] {
   const command = (text: string): string => `  ${styled(printable(text), 'cyan', looks)}`;
   return [
-    `${writes} writes in the cluster, ${messages} messages: the rest was noise, or not what the configuration asks for.`,
-    'On your own cluster: write in config.toml what to watch and where to send it, then',
+    `${writes} writes in the cluster, ${messages} messages:`,
+    'the rest was noise, or not what the configuration asks for.',
+    'On your own cluster: say in config.toml what to watch and where to send it, then',
     command('export SLACK_WEBHOOK_URL=https://hooks.slack.com/services/...'),
     command('watchchain check --cluster && watchchain run      (from a checkout: make run)'),
   ];
