@@ -308,6 +308,15 @@ print(json.dumps({"id": asked[0]["id"], "verdict": "maybe"}), flush=True)
     await assert.rejects(ask(endless), { message: 'it wrote a line of more than 1024 KiB, and was stopped' });
   });
 
+  test('a program that hangs on one change only defers the others that it was asked about', async () => {
+    const clock = new FakeClock();
+    const command = ['python3', '-c', 'import sys; sys.stdin.readline(); sys.stdin.read()'];
+    const instance = handler({ mode: 'lines', command }, clock);
+    const codes = [1, 2, 3].map((id) => ask(instance, changeNumber(id)).then(() => 'passed', codeOf));
+    await clock.advance(30_000);
+    assert.deepEqual(await Promise.all(codes), [undefined, 'DEFER', 'DEFER']);
+  });
+
   test('a slow program has its whole timeout for each of several pending changes', async (t) => {
     await using folder = await Workdir.make();
     const script = `

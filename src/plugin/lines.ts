@@ -32,8 +32,9 @@ const MAX_ENDING_MS = 5_000;
 const MAX_STDERR_LINE_BYTES = 1_000;
 
 /**
- * Started with the first question. If it dies, hangs or breaks the contract, all pending questions fail, and it is started again
- * with the next one: after 0.5 s, then twice as long each time up to 30 s, until it has answered once.
+ * Started with the first question. If it dies, hangs or breaks the contract, all pending questions fail (if it hangs, those
+ * after the first are only deferred), and it is started again with the next one: after 0.5 s, then twice as long each time up to
+ * 30 s, until it has answered once.
  */
 export class LineProgram {
   readonly #options: LineProgramOptions;
@@ -111,6 +112,8 @@ class ProgramRun {
   readonly #pending = new Map<number, PendingRequest>();
   #cancelTimeout: () => void = () => undefined;
   #problem: Error | undefined;
+  /** The question that it did not answer in time. */
+  #hungOn: number | undefined;
   #hasEnded = false;
   /** Not written yet: questions of one turn go into one write. */
   #unsent = '';
@@ -157,7 +160,10 @@ class ProgramRun {
   #limitOldest(): void {
     this.#cancelTimeout();
     if (this.#pending.size === 0) return;
-    const late = () => void this.fail(new Error(`it did not finish within ${this.#timeoutMs / 1_000} s`));
+    const late = () => {
+      [this.#hungOn] = this.#pending.keys();
+      void this.fail(new Error(`it did not finish within ${this.#timeoutMs / 1_000} s`));
+    };
     this.#cancelTimeout = this.#clock.after(this.#timeoutMs, late);
   }
 
@@ -184,7 +190,11 @@ class ProgramRun {
   }
 
   #rejectPending(why: Error): void {
-    for (const { reject } of this.#pending.values()) reject(why);
+    // One change on which the program always hangs must not use up the attempts of the others.
+    const bystander = new RetryAfterError('it was stopped because it did not finish with another change');
+    for (const [id, { reject }] of this.#pending) {
+      reject(this.#hungOn === undefined || id === this.#hungOn ? why : bystander);
+    }
     this.#pending.clear();
     this.#cancelTimeout();
   }
