@@ -41,6 +41,26 @@ describe('diff matches list items', () => {
     assert.deepEqual(linesOn(ports(...dns(1)), ports(...dns(2))), ['spec.ports[53/TCP].targetPort: 1 -> 2']);
   });
 
+  for (const [list, item, label] of [
+    ['conditions', { type: 'Ready' }, 'Ready'],
+    ['hostAliases', { ip: '10.0.0.1' }, '10.0.0.1'],
+    ['ownerReferences', { name: 'web', uid: 'u-1' }, 'u-1'],
+    ['topologySpreadConstraints', { topologyKey: 'zone', whenUnsatisfiable: 'DoNotSchedule' }, 'zone/DoNotSchedule'],
+    ['volumeDevices', { name: 'data', devicePath: '/dev/x' }, '/dev/x'],
+    ['volumeMounts', { name: 'data', mountPath: '/data' }, '/data'],
+  ] as const) {
+    test(`${list} by the merge key of Kubernetes`, () => {
+      const of = (value: number) => named({ spec: { [list]: [{ ...item, value }] } });
+      assert.deepEqual(linesOn(of(1), of(2)), [`spec.${list}[${label}].value: 1 -> 2`]);
+    });
+  }
+
+  test('a port without a protocol is the TCP port that the API server makes of it', () => {
+    assert.deepEqual(linesOn(ports({ containerPort: 80 }), ports({ containerPort: 80, protocol: 'TCP' })), [
+      'spec.ports[80/TCP].protocol: (none) -> TCP',
+    ]);
+  });
+
   test('by index where names repeat, and by content where items have no name', () => {
     const twice = (value: number) =>
       named({
