@@ -91,6 +91,7 @@ export interface Change {
   /** The accept number: monotonic in a store, never reused. */
   readonly id: number;
   readonly action: Action;
+  /** `id`: the uid of its namespace `kube-system`, or a hash of its address if that may not be read; `name`: for people. */
   readonly cluster: { readonly id: string; readonly name: string };
   readonly gvk: Gvk;
   readonly gvr: Gvr;
@@ -98,13 +99,18 @@ export interface Change {
   readonly key: string;
   readonly namespace: string | undefined;
   readonly name: string;
+  /** For a `timer` about another object than the change was that asked for it: the key. */
   readonly uid: string;
-  /** That of `after`, or of `before` for a deletion. Opaque. */
+  /** That of `after`, or of `before` for a deletion; for a `timer` the time at which it was due. Opaque. */
   readonly resourceVersion: string;
   /** Present for `updated` and `deleted`. */
   readonly before: Manifest | undefined;
   /** Present for `added` and `updated`. */
   readonly after: Manifest | undefined;
+  /**
+   * Who made it. The latest comes first, and those without a time last; of changes that were merged (`compacted` by overload), in
+   * the order of the changes. Empty where managedFields name nobody, as for a deletion.
+   */
   readonly by: readonly Actor[];
   /** Milliseconds since the epoch, our clock. */
   readonly observedAt: number;

@@ -63,7 +63,7 @@ export interface HandlerContext {
 export interface StatefulContext<S extends Json> extends HandlerContext {
   /** The state for this key, undefined at first. */
   readonly state: S | undefined;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch. Setting the clock affects it only from the next start on, like the times of `wakeAt`. */
   readonly now: number;
   /** Whether it asked for this `timer` itself; in a branch, that of an earlier handler is a change like any other. */
   readonly isWakeUp: boolean;
@@ -78,6 +78,7 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
 
 /** What a sink remembers between changes, by key: durable, small, dropped 30 days after it was last written. */
 export interface SinkMemory {
+  /** Undefined if there is nothing under the key. */
   get(key: string): Promise<Json | undefined>;
   /** Durable when it resolves; `null` forgets it. */
   set(key: string, value: Json | null): Promise<void>;
@@ -85,8 +86,11 @@ export interface SinkMemory {
 
 /** What `create` may use: made once at the start, for each place in the configuration. */
 export interface HandlerEnvironment {
+  /** {@link HandlerContext.id}. */
   readonly id: string;
+  /** Of the cluster, for people. */
   readonly clusterName: string;
+  /** The service's own log. Never log a secret. */
   readonly log: Logger;
   readonly clock: Clock;
   /** For sinks: the only way to send anything. */
@@ -101,13 +105,17 @@ export interface HandlerEnvironment {
 
 /** A handler's life: `create` (no I/O) -> `start` -> `handle`/`deliver` many times -> `stop`. */
 export interface HandlerLife {
+  /** Has 30 s. If it throws, the service does not start, or a reload changes nothing. */
   start?(): Promise<void>;
-  /** Called once for each `create`, even if `start` failed, was cut off, or was not called because an earlier one failed. */
+  /** Called once for each `create`, even if `start` failed, was cut off, or was not called because an earlier one failed. Has 5 s. */
   stop?(): Promise<void>;
 }
 
 export interface TransformInstance extends HandlerLife {
-  /** Returns the change, or a copy with more notes, to pass it; or {@link halt}. Never mutates. */
+  /**
+   * Returns the change, or a copy with more notes, to pass it; or {@link halt}. Never mutates. Anything thrown is a failed attempt
+   * (see errors.ts for the exceptions).
+   */
   handle(change: Change, context: HandlerContext): Change | Halt | Promise<Change | Halt>;
 }
 
@@ -120,7 +128,8 @@ export interface StatefulInstance<S extends Json> extends HandlerLife {
   group?(change: Change, context: HandlerContext): string | Halt | Promise<string | Halt>;
   /**
    * Returns the verdict and the new state of the key or group (`null` forgets it), committed together with the end of the change:
-   * a retry or a crash never counts twice. Sees every change, and its own wake-ups as action `timer`.
+   * a retry or a crash never counts twice. Sees every change, and its own wake-ups as action `timer`. Has 10 s; anything thrown is
+   * a failed attempt (see errors.ts for the exceptions), which leaves the state as it was.
    */
   handle(
     change: Change,

@@ -41,7 +41,7 @@ export interface Delivery {
 export interface ClaimRequest {
   readonly chain: string;
   readonly limit: number;
-  /** Milliseconds since the epoch: deliveries and timers due by then are handed out. */
+  /** Deliveries and timers due by then are handed out: milliseconds since the epoch, by {@link Clock.steady}. */
   readonly now: number;
   /** Ids of the handlers whose states to include. */
   readonly stateful: readonly string[];
@@ -116,11 +116,13 @@ export interface Forks {
 }
 
 export interface ParkRequest {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, by {@link Clock.steady}. */
   readonly until: number;
   /** It is held on purpose, by a quiet or a digest: it counts as late only from `until` on. */
   readonly isHold?: boolean | undefined;
+  /** Failed attempts so far, with the one that it waits after. */
   readonly attempts: number;
+  /** As {@link Delivery.deferredSince} from now on. */
   readonly deferredSince: number | undefined;
   /** Why it waits, for people; must not contain secrets. */
   readonly reason: string;
@@ -133,8 +135,11 @@ export interface ParkRequest {
 }
 
 export interface Death {
+  /** The handler that failed last, by its id. */
   readonly handler: string;
+  /** For people; must not contain secrets. */
   readonly error: string;
+  /** Failed attempts, with the last one. */
   readonly attempts: number;
   /** A replay is sent by itself: see {@link Delivery.isAlone}. */
   readonly isAlone?: boolean | undefined;

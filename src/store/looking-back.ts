@@ -32,6 +32,7 @@ export interface DeliveryTrip {
   readonly delivered: readonly string[];
   /** If parked, milliseconds since the epoch. */
   readonly dueAt: number | undefined;
+  /** Milliseconds since the epoch; undefined until it ends. */
   readonly endedAt: number | undefined;
   readonly replayed: boolean;
   /** The last change merged into this one under overload; it also reports those in between. */
@@ -55,6 +56,7 @@ export interface DeadLetter {
   readonly handler: string;
   readonly error: string;
   readonly attempts: number;
+  /** Milliseconds since the epoch. */
   readonly diedAt: number;
   readonly change: Change;
 }
@@ -93,10 +95,13 @@ export interface HistoryQuery extends ObjectsQuery {
   readonly afterId?: number | undefined;
   /** Changes with a smaller id only. */
   readonly beforeId?: number | undefined;
+  /** Changes seen at this time or later, milliseconds since the epoch. */
   readonly since?: number | undefined;
+  /** Exact: {@link Change.key}. */
   readonly key?: string | undefined;
   /** A manager in `Change.by`: exact, or with `*` and `?`. */
   readonly by?: string | undefined;
+  /** Default: oldest first. */
   readonly newestFirst?: boolean | undefined;
   readonly limit: number;
 }
@@ -119,7 +124,9 @@ export interface DeadLetterQuery extends ObjectsQuery {
 }
 
 export interface Retention {
+  /** Since it was seen. */
   readonly maxAgeMs: number;
+  /** Of all changes together, with their manifests. */
   readonly maxBytes: number;
 }
 

@@ -2,8 +2,14 @@
  * The Store contract: baselines, deliveries and their history. One conformance suite
  * (`conformance.ts` beside this file) runs on every implementation.
  *
- * All methods may be called concurrently; each is one transaction, durable when its promise resolves. Calls take effect
- * in the order in which they were made. After {@link Store.close} every call rejects.
+ * All methods may be called concurrently; each is one transaction, durable when its promise resolves, except `discard`, `forget`
+ * and `prune`, which may take several. Calls take effect in the order in which they were made.
+ *
+ * A call rejects with a `StoreError`, whose `code` says what to do about it (see store-error.ts): with `STORE_CLOSED` after
+ * {@link Store.close}, and with `STORE_REFUSED` if it ends, parks or hands back a delivery that is not claimed.
+ *
+ * Times are milliseconds since the epoch: `until`, `dueAt`, `nextDueAt`, `deferredSince`, the times of wake-ups and the `now` of a
+ * claim by {@link Clock.steady}, the others by {@link Clock.now}. A `limit` is the most rows that are returned.
  */
 import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
@@ -47,11 +53,11 @@ export const MEMORY_KEPT_MS = 30 * 24 * 3_600_000;
 export interface Store {
   /** Returns the scope's state, creating it if it is new. Its chains are as given here until the next call. */
   openScope(spec: ScopeSpec): Promise<ScopeState>;
-  /** All scopes with a baseline, even if no longer configured. */
+  /** All scopes with a baseline, even if no longer configured, in the order in which they were first opened. */
   scopes(): Promise<readonly (ScopeKey & ScopeState)[]>;
   /** Forgets baseline and cursor: the scope left the config, or belongs to another cluster. Keeps all else. Appends no change. */
   forgetScope(scope: number): Promise<void>;
-  /** A page of the scope's baseline in key order, after `afterKey`. */
+  /** A page of the scope's baseline in key order, after `afterKey`; undefined: the first page. */
   seen(scope: number, afterKey: string | undefined, limit: number): Promise<readonly Seen[]>;
   /** The baseline's manifest of one object, from any scope that holds it; undefined if none does. */
   baseline(group: string, resource: string, key: string): Promise<Uint8Array | undefined>;
@@ -128,12 +134,14 @@ export interface Store {
 
   /** In order of id. */
   deadLetters(query: DeadLetterQuery): Promise<readonly DeadLetter[]>;
+  /** Undefined if there is no delivery with this id, or it is no dead letter. */
   deadLetterOf(id: number): Promise<DeadLetter | undefined>;
-  /** Puts back into the chain with the same change and key, `replayed` set, attempts at 0. Returns the ids of dead letters. */
+  /** Puts back into the chain with the same change and key, `replayed` set, attempts at 0. Returns the ids that were dead letters. */
   replay(ids: readonly number[]): Promise<readonly number[]>;
   /** Returns the ids that were dead letters. `withChanges`: also forgets their changes, unless another delivery needs them. */
   discard(ids: readonly number[], options?: { readonly withChanges?: boolean }): Promise<readonly number[]>;
 
+  /** Accepted changes, whatever became of them, in order of id; without those that are wake-ups. */
   history(query: HistoryQuery): Promise<readonly Change[]>;
   /** What happened to a change; undefined if there is none with this id, or no longer. */
   trip(change: number): Promise<Trip | undefined>;
@@ -148,6 +156,7 @@ export interface Store {
   ended(query: EndedQuery): Promise<readonly number[]>;
   /** Removes these changes and all their traces, except those a delivery needs. Returns the removed ids. The sums of P8 stay. */
   forget(changes: readonly number[]): Promise<readonly number[]>;
+  /** One for each chain and branch that ever had a delivery, in order of name. */
   balances(): Promise<readonly Balance[]>;
 
   /** All states of a stateful handler, one per object or group, in no particular order. */
@@ -162,6 +171,7 @@ export interface Store {
 
   /** Small durable facts of the whole store, such as the cluster's identity. */
   getFact(name: string): Promise<string | undefined>;
+  /** @param name not one that begins with `store.`: those are the store's own */
   setFact(name: string, value: string): Promise<void>;
 
   /** Waits for pending calls, then closes. */
