@@ -19,9 +19,15 @@ export function backupName(path: string, now: number): string {
   }
 }
 
+/** A name may be some milliseconds ahead, if several files are rotated at once. */
+const MAX_AHEAD_MS = 60_000;
+
 /** Removes files that are too old or too many, the oldest first. */
 export async function removeOldBackups(path: string, limits: BackupLimits, now: number): Promise<void> {
-  const newestFirst = (await backupsOf(path)).toSorted((a, b) => b.at - a.at);
+  // A time still to come is from before the clock was set back: older than all since then.
+  const order = ({ at }: { readonly at: number }): number =>
+    at > now + MAX_AHEAD_MS ? at - Number.MAX_SAFE_INTEGER : at;
+  const newestFirst = (await backupsOf(path)).toSorted((a, b) => order(b) - order(a));
   const old = newestFirst.filter(({ at }, position) => {
     const isTooMany = limits.maxBackups > 0 && position >= limits.maxBackups;
     return isTooMany || (limits.maxAgeMs > 0 && at < now - limits.maxAgeMs);

@@ -195,6 +195,23 @@ describe('file', () => {
     assert.deepEqual(await readdir(folder.path), ['x.jsonl']);
   });
 
+  test('keeps the files rotated since the clock was set back, and removes the others first', async () => {
+    await using workdir = await Workdir.make();
+    const clock = new FakeClock();
+    const sink = await sinkOn(
+      { path: workdir.file('c.jsonl'), maxSize: 60 / MB, maxBackups: 2, layout: '{{ change.name }}' },
+      clock,
+    );
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) {
+      await sink.deliver(changeOf({ after: { kind: 'X', metadata: { name: name.repeat(50) } } }), testContext());
+      await clock.advance(3_600_000);
+      if (name === 'c') clock.set(-24 * 3_600_000);
+    }
+    await sink.stop?.();
+    const texts = await Promise.all((await readdir(workdir.path)).map((name) => readFile(workdir.file(name), 'utf8')));
+    assert.deepEqual(new Set(texts.map((text) => text[1])), new Set(['d', 'e', 'f']));
+  });
+
   test('notices that the file was renamed, truncated or removed, as by logrotate, before the next line', async () => {
     await using folder = await Workdir.make();
     const path = folder.file('x');
