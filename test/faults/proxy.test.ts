@@ -10,7 +10,7 @@ import { failureOf, send, testReceivers } from '../../src/testing/test-receivers
 import { until } from '../until.ts';
 import { onlyLong } from './needs.ts';
 
-test('4 a proxy that does not answer is given up after 30 s', onlyLong('it takes 30 s'), async (t) => {
+test('76 a proxy that does not answer is given up after 30 s', onlyLong('it takes 30 s'), async (t) => {
   const proxy = createServer(() => undefined).on('connect', () => undefined);
   const url = `http://${await listening(t, proxy)}`;
   const env = { HTTP_PROXY: url, HTTPS_PROXY: url };

@@ -41,6 +41,10 @@ test('test/faults/README.md: each number of a test here is a row', async () => {
   }
 });
 
+/** About connections alone: no change is seen. */
+const WITHOUT_CHANGES = new Set(['proxy.test.ts']);
+
 test('test/faults: every test file checks that the counters of P8 balance', async () => {
-  for (const file of await testFiles()) assert.match(await read(file), /assert(Folder)?Balanced\(/, file);
+  const files = (await testFiles()).filter((file) => !WITHOUT_CHANGES.has(file));
+  for (const file of files) assert.match(await read(file), /assert(Folder)?Balanced\(/, file);
 });
