@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { halt, type HandlerDefinition } from '../../src/chain/handler.ts';
-import { boom, recording, startTestChain, transform } from '../../src/testing/test-chain.ts';
+import { boom, recording, sink, startTestChain, transform } from '../../src/testing/test-chain.ts';
 import { accept, failing, KEY, MINUTE, pass, reasons, start, told } from '../../src/testing/test-lasting.ts';
 
 describe('lasting, when something fails', () => {
@@ -29,6 +29,29 @@ describe('lasting, when something fails', () => {
     await pass(chain, 1);
     assert.deepEqual(told(first), ['updated, 1 -> 3, for 5m now', 'updated, 3 -> 4, over after 5m']);
     assert.deepEqual(told(seen), ['updated, 3 -> 4, over after 5m']);
+  });
+
+  test('reports the end to a receiver that was perhaps told when a stop cut off its answer', async (t) => {
+    const seen: Change[] = [];
+    const reported = Promise.withResolvers<void>();
+    const slow = sink('slow', (change) => {
+      seen.push(change);
+      reported.resolve();
+      return seen.length === 1 ? new Promise(() => undefined) : Promise.resolve();
+    });
+    const { chain } = await start(t, failing(), slow);
+    await accept(chain, 2);
+    for (let n = 0; n < 59; n++) await chain.advance(MINUTE / 12);
+    await chain.clock.advance(MINUTE / 12);
+    chain.runner.kick();
+    await reported.promise;
+    const stopping = chain.runner.stop(0);
+    await chain.clock.advance(1);
+    await stopping;
+    await chain.accept(KEY);
+    await chain.restart();
+    await chain.runner.idle();
+    assert.deepEqual(told(seen), ['updated, 1 -> 3, for 5m now', 'updated, 3 -> 4, over after 5m']);
   });
 
   test('after a late start, first sees what has happened meanwhile', async (t) => {

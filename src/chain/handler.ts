@@ -67,7 +67,7 @@ export interface StatefulContext<S extends Json> extends HandlerContext {
   readonly now: number;
   /** Whether it asked for this `timer` itself; in a branch, that of an earlier handler is a change like any other. */
   readonly isWakeUp: boolean;
-  /** Whether a receiver may know of this change already: a sink has delivered it, an attempt failed, or the process died meanwhile. */
+  /** Whether a receiver may know of this change already: a sink has delivered it, or an attempt failed or was cut off. */
   readonly mayBeDelivered: boolean;
   /**
    * Asks to be called again for `key` at `time` (milliseconds since the epoch) with action `timer`; null cancels. Durable,
@@ -143,8 +143,8 @@ export interface SinkInstance extends HandlerLife {
   /**
    * Resolves when the receiver has accepted; anything thrown is a failed attempt (see errors.ts for the exceptions). Resolving to
    * nothing or the change itself passes it on: the delivery is checkpointed, and not repeated for this change. {@link halt} stops
-   * it here. A copy with more notes passes on without a checkpoint, as notes are not stored: if a later handler fails, the sink
-   * is called again, with the same idempotency key.
+   * it here. A copy with more notes passes on without a checkpoint, as notes are not stored: if a later handler fails or waits,
+   * the sink is called again, with the same idempotency key.
    */
   deliver(change: Change, context: HandlerContext): Promise<Change | Halt | void>;
   /** What it would send, on one line and without secrets: for `watchchain test`, which does not deliver. Throws as `deliver`. */

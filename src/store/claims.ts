@@ -153,6 +153,7 @@ export class Claims {
       isBehind,
       edits: this.#edits.find(row.edits),
       crashes: row.claims,
+      perhapsSent: row.perhaps_sent === 1,
       isAlone: row.batch === ALONE,
       bytes: bytesOf(row),
     };

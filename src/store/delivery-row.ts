@@ -8,7 +8,7 @@ export const REPORTED_COLUMNS = `d.replayed, d.newest, d.actors AS merged_actors
 /** The columns of {@link DeliveryRow}, from the same tables. */
 export const DELIVERY_COLUMNS = `
   d.id AS delivery, d.queue, d.attempts, d.deferred_since, d.delivered, d.timer_of, d.edits, d.claims, d.batch, d.due_at,
-  d.due_since,
+  d.due_since, d.id IN temp.perhaps_sent AS perhaps_sent,
   ${REPORTED_COLUMNS}`;
 
 /** Makes a delivery ready. It waited for one that was due since `?1`: if that was held on purpose, so was this one. */
@@ -37,6 +37,8 @@ export interface DeliveryRow extends ReportedRow {
   readonly batch: number | null;
   readonly due_at: number | null;
   readonly due_since: number | null;
+  /** See merging.ts. */
+  readonly perhaps_sent: number;
 }
 
 /** Size of its manifests. */

@@ -19,6 +19,8 @@ export interface Delivery {
   readonly dueSince: number | undefined;
   /** In how many crashes in a row it was being worked on. If any, it is handed out alone, or only with its batch. */
   readonly crashes: number;
+  /** A receiver may have it without a record of it: it was cut off, or may have been, when an earlier process ended. */
+  readonly perhapsSent: boolean;
   /** Never to be gathered with others: see {@link Death.isAlone}, {@link ParkRequest.isAlone}. */
   readonly isAlone: boolean;
   /** Ids of the sinks that have already delivered this change. */

@@ -60,8 +60,9 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
   const staging = new Staging(db, bodies);
   const edits = new Edits(db);
   const memory = new HandlerMemory(db, changes);
-  const gathered = new Gathered(db);
+  // Creates a table that claims read.
   const merging = new Merging(db, counters);
+  const gathered = new Gathered(db);
   const parts = { counters, crashes, edits, gathered, memory, merging };
   const deliveries = new Deliveries(db, { ...parts, failures });
   const claims = new Claims(db, { ...parts, deliveries });

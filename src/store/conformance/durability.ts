@@ -5,7 +5,6 @@ import {
   assertBalanced,
   BASIS,
   claim,
-  claimLines,
   claimOne,
   COMPLETED,
   firstList,
@@ -40,8 +39,10 @@ export function durability(fixture: StoreFixture): void {
       const again = await reopen();
       const delivery = await claimOne(again);
       assert.deepEqual([delivery.id, delivery.delivered, delivery.attempts], [id, ['default/slack'], 0]);
+      assert.equal(delivery.perhapsSent, true);
       await again.complete(id, COMPLETED);
-      assert.deepEqual(await claimLines(again), ['updated shop/web 2']);
+      const successor = await claimOne(again);
+      assert.deepEqual([successor.change.resourceVersion, successor.perhapsSent], ['2', false]);
     });
 
     storeTest(
