@@ -27,13 +27,17 @@ export interface Entry {
 const MAX_VALUE_CHARS = 1_000;
 const MAX_FIELDS = 200;
 
+/** What an Event says, since its name says nothing and a higher count says little; of other objects, what changed. */
+export function happened(change: Change): string {
+  return isEvent(change.gvk) ? headlineOf(change) : (change.notes.diff?.headline ?? '');
+}
+
 /** The entry at level info: who did what to which object, and what changed. */
 export function changeEntry(change: Change): Entry {
   const { diff, deadLetter, lasting, alert } = change.notes;
   if (alert !== undefined) return alertEntry(change, alert);
   const by = writersOf(change);
-  // An Event's name says nothing, and a higher count says little.
-  const headline = isEvent(change.gvk) ? headlineOf(change) : (diff?.headline ?? '');
+  const headline = happened(change);
   const parts = [headline, ...aboutOf(change)];
   return {
     level: 'info',

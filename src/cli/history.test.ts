@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
 import { runCommand } from '../../test/run-command.ts';
-import { withPending } from '../store/conformance/fixture.ts';
+import { accept, openScope, seen, utf8, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import { runCommandLine } from './command-line.ts';
@@ -51,6 +51,19 @@ test('history -o diff is coloured on a terminal, unless TERM is dumb or NO_COLOR
   };
   assert.equal(await isColored({ TERM: 'xterm' }), true);
   for (const env of [{ TERM: 'dumb' }, { NO_COLOR: '1' }]) assert.equal(await isColored(env), false);
+});
+
+test('history says in its table what an Event reports', async (t) => {
+  const folder = await recorded(t, []);
+  const store = await openSqliteStore({ path: join(folder, 'store.db') });
+  const involvedObject = { kind: 'Pod', namespace: 'default', name: 'web' };
+  const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'web.1', uid: 'e1' }, involvedObject };
+  const body = utf8(JSON.stringify({ ...event, type: 'Warning', reason: 'BackOff', message: 'Back-off restarting' }));
+  const scope = await openScope(store, { group: '', version: 'v1', kind: 'Event', resource: 'events' });
+  await accept(store, scope, seen('web.1', 1, { body }));
+  await store.close();
+  const { stdout } = await runCommand(['history', '--state', folder]);
+  assert.match(stdout, /Warning BackOff pod default\/web: Back-off restarting\n$/);
 });
 
 test('history keeps at most one line in memory for a slow reader', async (t) => {

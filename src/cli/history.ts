@@ -1,6 +1,6 @@
 /** `history`: the accepted changes that are still kept. */
 import { type Command, Option } from 'commander';
-import { changeEntry, prettyText } from '../../handlers/log/entry.ts';
+import { changeEntry, happened, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
 import { documentOf } from '../change/change-document.ts';
 import { pause, systemClock } from '../clock.ts';
@@ -179,9 +179,9 @@ function tablePrinter(io: CommandIo): Printer {
 const HEADER = ['ID', 'TIME', 'ACTION', 'OBJECT', 'BY', 'WHAT'];
 
 function rowOf(change: Change): string[] {
-  const { id, observedAt, action, gvk, key, by } = change;
-  const { notes } = withDifference(change);
-  const what = [notes.diff?.headline ?? '', ...remarksOf(change)].filter((part) => part !== '').join(' · ');
+  const { id, observedAt, action, gvk, key } = change;
+  const compared = withDifference(change);
+  const what = [happened(compared), ...remarksOf(change)].filter((part) => part !== '').join(' · ');
   const time = new Date(observedAt).toISOString().replace(/\.\d+Z$/, 'Z');
-  return [String(id), time, action, `${gvk.kind} ${key}`, writersOf({ notes, by }).join(',') || '-', what || '-'];
+  return [String(id), time, action, `${gvk.kind} ${key}`, writersOf(compared).join(',') || '-', what || '-'];
 }
