@@ -27,7 +27,7 @@ Give one of these. Without any, the chart uses [files/config.toml](files/config.
 
 The chart computes the roles from the configuration by the rules of \`watchchain rbac\`: list and watch of watched kinds, one Role per namespace if namespaces are named, and never a Secret unless the configuration asks for one. Name kinds that the chart does not know once in \`kinds\`.
 
-Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret, or \`existingSecret\` names one of yours. For any other secret, set a variable in \`extraEnv\` and use \`\${VAR}\` in the configuration. If a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; an unset variable prevents the start, and the message names the line that uses it.
+Secrets: \`slack.webhookURL\` and \`web.token\` go into a Secret, or \`existingSecret\` names one of yours. For any other secret, set a variable in \`extraEnv\`, or name a whole Secret in \`extraEnvFrom\`, and use \`\${VAR}\` in the configuration. If a Secret or its key is missing, the pod waits in \`CreateContainerConfigError\`, and \`kubectl describe pod\` names it; an unset variable prevents the start, and the message names the line that uses it.
 
 ## Files: a CA, a certificate, your own handler
 

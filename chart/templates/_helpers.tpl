@@ -72,6 +72,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- /* The content of this release's Secret. */ -}}
 {{- define "watchchain.secrets" -}}
 {{- $values := dict -}}
+{{- range $table, $key := dict "slack" "webhookURL" "web" "token" -}}
+  {{- with index $.Values $table -}}
+    {{- if and .existingSecret (index . $key) }}{{ fail (printf "%[1]s.%[2]s and %[1]s.existingSecret are both set: give only one of them" $table $key) }}{{ end -}}
+  {{- end -}}
+{{- end -}}
 {{- with .Values.slack -}}
   {{- if and (or .webhookURL .webhook) (not .existingSecret) }}{{ $_ := set $values .key (.webhookURL | default .webhook) }}{{ end -}}
   {{- with .token }}{{ $_ := set $values "slackToken" . }}{{ end -}}

@@ -36,6 +36,7 @@ export const SETS = {
     networkPolicy: { create: true, from: [{ namespaceSelector: {} }] },
     logLevel: 'debug',
     extraEnv: [{ name: 'TEAM', value: 'ops' }],
+    extraEnvFrom: [{ secretRef: { name: 'receivers' } }],
     extraArgs: ['--or-in-memory'],
     image: { digest: `sha256:${'0'.repeat(64)}` },
     podLabels: { team: 'ops' },

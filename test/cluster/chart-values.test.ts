@@ -39,6 +39,26 @@ describe('values are refused with the reason', () => {
       { extraEnv: [{ name: 'PORT', value: 8080 }] },
       /at '\/extraEnv\/0\/value': got number, want null or string/,
     ],
+    [
+      'a URL beside the name of a Secret that holds it',
+      { slack: { webhookURL: 'https://hooks.slack.example/x', existingSecret: 'mine' } },
+      /slack\.webhookURL and slack\.existingSecret are both set: give only one of them/,
+    ],
+    [
+      'a token beside the name of a Secret that holds it',
+      { web: { token: 'a-token-for-the-page', existingSecret: 'mine' } },
+      /web\.token and web\.existingSecret are both set: give only one of them/,
+    ],
+    [
+      'a size in other units',
+      { persistence: { size: '2GB' } },
+      /at '\/persistence\/size': '2GB' does not match pattern/,
+    ],
+    [
+      'a whole object of variables without its kind',
+      { extraEnvFrom: [{ name: 'receivers' }] },
+      /at '\/extraEnvFrom\/0': additional properties 'name' not allowed/,
+    ],
     ['a section set to null', { persistence: null }, /at '': missing property 'persistence'/],
     ['a switch set to null', { persistence: { enabled: null } }, /at '\/persistence': missing property 'enabled'/],
     [
