@@ -10,16 +10,15 @@ import type { Options } from './options.ts';
 import { type CallContext, type MessageRef, type SlackApi, SlackApiError } from './web-api.ts';
 
 /** What is kept about a thread's parent, or about the message that is rewritten. */
-interface StoredMessage extends MessageRef {
-  readonly [field: string]: string;
-  /** The delivery whose answer was posted, but whose reaction may not be; otherwise empty. */
-  readonly answeredBy: string;
-}
+type StoredMessage = Readonly<Record<keyof MessageRef, string>>;
 
-/** The message is gone, or too old to be changed: there is nothing left to attach to. */
+/** The message is gone, closed, or too old to be changed: there is nothing left to attach to. */
 const GONE: ReadonlySet<string> = new Set([
   'message_not_found',
   'thread_not_found',
+  'cannot_reply_to_message',
+  'restricted_action_thread_locked',
+  'thread_locked',
   'cant_update_message',
   'edit_window_closed',
   'channel_not_found',
@@ -82,25 +81,32 @@ export class Bot {
 
   async #reply(key: string, reply: Reply): Promise<void> {
     const { channel, isComplete, broadcast, content, context } = reply;
+    const ended = isComplete ? await this.#recall(endKeyOf(context)) : undefined;
+    if (ended !== undefined) return this.#end(key, ended, context);
     const parent = await this.#recall(key);
     if (parent === undefined) {
       const location = await this.#api.post({ channel }, content, context);
-      if (!isComplete) await this.#memory.set(key, { ...location, answeredBy: '' });
+      if (!isComplete) await this.#memory.set(key, { ...location });
       return;
     }
-    if (parent.answeredBy !== context.idempotencyKey) {
-      const to = { channel: parent.channel, thread: parent.ts, broadcast };
-      const isGone = await failsBecauseGone(() => this.#api.post(to, content, context));
-      if (isGone) {
-        await this.#memory.set(key, null);
-        return this.#reply(key, reply);
-      }
+    const to = { channel: parent.channel, thread: parent.ts, broadcast };
+    const isGone = await failsBecauseGone(() => this.#api.post(to, content, context));
+    if (isGone) {
+      await this.#memory.set(key, null);
+      return this.#reply(key, reply);
     }
     if (!isComplete) return this.#keep(key, parent);
     // A failed reaction is retried, and the answer must not be posted twice.
-    await this.#memory.set(key, { ...parent, answeredBy: context.idempotencyKey });
+    await this.#memory.set(endKeyOf(context), parent);
+    await this.#end(key, parent, context);
+  }
+
+  /** The thread is over before the reaction: if that is refused, the next message must not hide in an old thread. */
+  async #end(key: string, parent: StoredMessage, context: CallContext): Promise<void> {
+    // After a crash in between, it may be another thread's already.
+    if ((await this.#recall(key))?.ts === parent.ts) await this.#memory.set(key, null);
     await failsBecauseGone(() => this.#api.react(parent, this.#emoji, context));
-    await this.#memory.set(key, null);
+    await this.#memory.set(endKeyOf(context), null);
   }
 
   async #rewrite(key: string, { channel, content, context }: OutgoingMessage): Promise<void> {
@@ -108,7 +114,7 @@ export class Bot {
     if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context))))
       return this.#keep(key, kept);
     const location = await this.#api.post({ channel }, content, context);
-    await this.#memory.set(key, { ...location, answeredBy: '' });
+    await this.#memory.set(key, { ...location });
   }
 
   /** Only this class writes it. */
@@ -177,6 +183,11 @@ function trimmed(source: string | undefined, field: string): (scope: TemplateSco
   return (scope) => template.text(scope).trim();
 }
 
-function keyOf(kind: 'thread' | 'message', text: string): string {
+/** Where a delivery keeps the parent of the thread that it has ended, until it has reacted. */
+function endKeyOf({ idempotencyKey }: CallContext): string {
+  return keyOf('end', idempotencyKey);
+}
+
+function keyOf(kind: 'thread' | 'message' | 'end', text: string): string {
   return `${kind} ${shortKey(text, MAX_KEY_LENGTH)}`;
 }

@@ -83,6 +83,42 @@ describe('slack threads', () => {
     );
   });
 
+  for (const error of ['cannot_reply_to_message', 'restricted_action_thread_locked'])
+    test(`a new thread is started when the old one takes no answers: ${error}`, async (t) => {
+      const { bot, calls } = await workspace(t, ({ body }) =>
+        body['thread_ts'] === '170000001.0' ? error : undefined,
+      );
+      const sink = bot(THREADS);
+      for (const reason of ['a', 'b', 'c']) await sink.deliver(upgrade(reason), context());
+      assert.deepEqual(
+        told(calls()).map(([, , thread]) => thread),
+        ['', '170000001.0', '', '170000003.0'],
+      );
+    });
+
+  test('a thread is over even if its reaction is refused; a replay only reacts, and leaves the next thread alone', async (t) => {
+    let scopes = ['chat:write'];
+    const { bot, calls } = await workspace(t, ({ method }) =>
+      method === 'reactions.add' && !scopes.includes('reactions:write') ? 'missing_scope' : undefined,
+    );
+    const sink = bot(THREADS);
+    await sink.deliver(upgrade('Upgrading'), context());
+    const last = context('the last');
+    await assert.rejects(sink.deliver(upgrade('Upgraded'), last), { code: 'TERMINAL', message: /reactions:write/ });
+    await sink.deliver(upgrade('Upgrading'), context());
+    scopes = ['chat:write', 'reactions:write'];
+    await sink.deliver(upgrade('Upgraded'), last);
+    await sink.deliver(upgrade('Progress'), context());
+    assert.deepEqual(told(calls()), [
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Upgraded', '170000001.0'],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['chat.postMessage', 'Upgrading', ''],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['chat.postMessage', 'Progress', '170000004.0'],
+    ]);
+  });
+
   test('a failed reaction is retried without a second reply; already_reacted is a success', async (t) => {
     let reactions = 0;
     const { bot, calls } = await workspace(t, ({ method }) => {
