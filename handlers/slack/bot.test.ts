@@ -144,6 +144,15 @@ describe('slack with a token', () => {
     });
   });
 
+  for (const error of ['channel_not_found', 'not_in_channel', 'is_archived'])
+    test(`${error} names the channel, which a template may have chosen`, async (t) => {
+      const { bot } = await workspace(t, () => error);
+      await assert.rejects(async () => bot({ channel: '#{{ change.namespace }}' }).deliver(upgrade('x'), context()), {
+        code: 'TERMINAL',
+        message: new RegExp(`refused chat\\.postMessage to #default: ${error}; `),
+      });
+    });
+
   for (const [error, code, remedy = ''] of [
     ['invalid_auth', 'TERMINAL', '; check the token'],
     ['channel_not_found', 'TERMINAL', '; check the channel, and invite the bot if it is private'],
@@ -157,7 +166,7 @@ describe('slack with a token', () => {
       await assert.rejects(bot({}).deliver(upgrade('x'), context()), (thrown: Error & { code?: string }) => {
         assert.match(
           thrown.message,
-          new RegExp(`^Slack \\(127\\.0\\.0\\.1:\\d+\\) refused chat\\.postMessage: ${error}${remedy}$`),
+          new RegExp(`^Slack \\(127\\.0\\.0\\.1:\\d+\\) refused chat\\.postMessage(?: to #ops)?: ${error}${remedy}$`),
         );
         assert.equal(thrown.code, code);
         return true;

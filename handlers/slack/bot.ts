@@ -171,7 +171,7 @@ async function failsBecauseGone(work: () => Promise<unknown>): Promise<boolean> 
     await work();
     return false;
   } catch (thrown) {
-    if (thrown instanceof SlackApiError && GONE.has(thrown.slackCode)) return true;
+    if (thrown instanceof SlackApiError && GONE.has(thrown.refusal.code)) return true;
     throw thrown;
   }
 }

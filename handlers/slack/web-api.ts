@@ -7,6 +7,7 @@ import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } fro
 import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { isObject, type JsonObject } from '../../src/json.ts';
+import { printable, shortened } from '../../src/log.ts';
 import type { Content } from './content.ts';
 
 /** Identifies a message, for everything that refers to it. */
@@ -23,12 +24,21 @@ export interface CallContext {
   readonly signal: AbortSignal;
 }
 
-/** An answer `"ok": false`: the code is Slack's, such as `message_not_found`. */
+/** An answer `"ok": false`. */
+interface Refusal {
+  readonly host: string;
+  readonly method: Method;
+  /** Slack's, such as `message_not_found`. */
+  readonly code: string;
+  /** Where to post to, if that is what Slack refuses. */
+  readonly channel?: string;
+}
+
 export class SlackApiError extends TerminalError {
-  readonly slackCode: string;
-  constructor(message: string, slackCode: string) {
-    super(message, { isGone: UNUSABLE.has(slackCode) });
-    this.slackCode = slackCode;
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(textOf(refusal), { isGone: UNUSABLE.has(refusal.code) });
+    this.refusal = refusal;
   }
 }
 
@@ -66,6 +76,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   invalid_name: 'check completionEmoji',
   msg_too_long: 'shorten the text and its links',
 };
+const OF_CHANNEL: ReadonlySet<string> = new Set(['channel_not_found', 'not_in_channel', 'is_archived']);
 /** Errors of the token itself, for any request: not of a channel, which may be one of several, or of a single method's scope. */
 const UNUSABLE: ReadonlySet<string> = new Set([
   'invalid_auth',
@@ -74,6 +85,7 @@ const UNUSABLE: ReadonlySet<string> = new Set([
   'token_expired',
   'account_inactive',
 ]);
+const MAX_CHANNEL_CHARS = 80;
 const LIMITED: ReadonlySet<string> = new Set(['ratelimited', 'rate_limited', 'message_limit_exceeded']);
 
 export class SlackApi {
@@ -107,7 +119,9 @@ export class SlackApi {
     const thread = to.thread === undefined ? {} : { thread_ts: to.thread };
     const broadcast = to.broadcast === true ? { reply_broadcast: true } : {};
     const payload = { channel: to.channel, ...thread, ...broadcast, ...content };
-    const response = await this.#call('chat.postMessage', payload, context);
+    const response = await this.#call('chat.postMessage', payload, context).catch((thrown: unknown) => {
+      throw withChannel(thrown, to.channel);
+    });
     return messageRefIn(response, to.channel);
   }
 
@@ -121,7 +135,7 @@ export class SlackApi {
     try {
       await this.#call('reactions.add', { channel, timestamp: ts, name: emoji }, context);
     } catch (thrown) {
-      if (!(thrown instanceof SlackApiError) || thrown.slackCode !== 'already_reacted') throw thrown;
+      if (!(thrown instanceof SlackApiError) || thrown.refusal.code !== 'already_reacted') throw thrown;
     }
   }
 
@@ -148,13 +162,24 @@ function assertOk({ body, headers }: ReceiverResponse, method: Method, host: str
   // Nothing else is quoted: a server in Slack's place may echo the request.
   if (typeof code !== 'string' || !/^\w{1,60}$/.test(code))
     throw new Error(`${host} answered 2xx to ${method}, but not as Slack does: expected {"ok": true}`);
-  const remedy = REMEDIES[code];
-  const message = `Slack (${host}) refused ${method}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
+  const refusal = { host, method, code };
   if (LIMITED.has(code)) {
     const retryAfterMs = Math.min(Number(headers['retry-after']) * 1000, MAX_RETRY_AFTER_MS);
-    throw new RetryAfterError(message, retryAfterMs > 0 ? { retryAfterMs } : {});
+    throw new RetryAfterError(textOf(refusal), retryAfterMs > 0 ? { retryAfterMs } : {});
   }
-  throw PASSING.has(code) ? new Error(message) : new SlackApiError(message, code);
+  throw PASSING.has(code) ? new Error(textOf(refusal)) : new SlackApiError(refusal);
+}
+
+function textOf({ host, method, code, channel }: Refusal): string {
+  const to = channel === undefined ? '' : ` to ${shortened(printable(channel), MAX_CHANNEL_CHARS)}`;
+  const remedy = REMEDIES[code];
+  return `Slack (${host}) refused ${method}${to}: ${code}${remedy === undefined ? '' : `; ${remedy}`}`;
+}
+
+/** A template may have chosen the channel: then only the error shows which one. */
+function withChannel(thrown: unknown, channel: string): unknown {
+  if (!(thrown instanceof SlackApiError) || !OF_CHANNEL.has(thrown.refusal.code)) return thrown;
+  return new SlackApiError({ ...thrown.refusal, channel });
 }
 
 function parsed(body: string): JsonObject | undefined {
