@@ -78,7 +78,7 @@ test('slack: several alerts in one message', async () => {
   const { firing } = await alerts();
   const { text = '' } = digestOf(
     Array.from({ length: 120 }, () => firing),
-    () => ({ text: '' }),
+    { contentOf: () => ({ text: '' }), mentionsOf: () => [] },
     'prod',
   );
   assert.match(text, /\*FAILURE pod\* · shop · 120\n```web-5d4f8c7b9-x: CrashLoopBackOff/);

@@ -3,7 +3,7 @@ import type { Change } from '../../src/change.ts';
 import { TerminalError } from '../../src/errors.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
-import { compileMarkup } from './markup.ts';
+import { compileMarkup, mentionsIn } from './markup.ts';
 import { attachmentOf, colorOf, type SlackAttachment, type SlackField } from './message.ts';
 import type { Options } from './options.ts';
 import { escapeText, plainText } from './text.ts';
@@ -35,12 +35,25 @@ const MAX_UPDATE_BYTES = 3_900;
 /** Room kept there for five links of a usual length. */
 const UPDATE_LINKS_BYTES = 1_000;
 
+export interface Rendering {
+  readonly contentOf: (change: Change) => Content;
+  /** Of the text alone, whoever it mentions. */
+  readonly mentionsOf: (change: Change) => readonly string[];
+}
+
 /** @param clusterName the footer of the standard message */
-export function compileContent(options: Options, clusterName: string): (change: Change) => Content {
+export function compileContent(options: Options, clusterName: string): Rendering {
+  const text = compileText(options);
+  return {
+    contentOf: compileParts(options, clusterName, text),
+    mentionsOf: (change) => mentionsIn((options.message === undefined ? undefined : text(scopeOf(change))) ?? ''),
+  };
+}
+
+function compileParts(options: Options, clusterName: string, text: RenderText): Rendering['contentOf'] {
   const { message, title, color, fields, footer, authorName } = options;
   const isTemplated = [message, title, color, fields, footer, authorName].some((given) => given !== undefined);
   if (!isTemplated) return (change) => ({ attachments: [attachmentOf(change, clusterName)] });
-  const text = compileText(options);
   const attachment = compileAttachment(options);
   return (change) => {
     const scope = scopeOf(change);
@@ -74,8 +87,10 @@ export function withFallbackNote(
   return { ...content, attachments: noted };
 }
 
+type RenderText = (scope: TemplateScope) => string | undefined;
+
 /** The text, with room for the links below it. */
-function compileText({ message, links, update }: Options): (scope: TemplateScope) => string | undefined {
+function compileText({ message, links, update }: Options): RenderText {
   const hasLinks = links !== undefined;
   if (update === undefined)
     return optional(compileMarkup, message, 'message', MAX_TEXT_CHARS - (hasLinks ? LINKS_CHARS : 0));

@@ -3,7 +3,7 @@ import type { Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
-import type { Content } from './content.ts';
+import { nonEmpty, type Content, type Rendering } from './content.ts';
 import { verbOf } from './message.ts';
 import { escapeText } from './text.ts';
 
@@ -11,6 +11,7 @@ import { escapeText } from './text.ts';
 const MAX_ATTACHMENTS = 10;
 /** Slack cuts a text at 40,000 characters; the rest is for the first line and for what Slack counts differently. */
 const MAX_TEXT_CHARS = 38_000;
+const MAX_MENTIONS = 10;
 /** A longer detail about an object is cut. */
 const MAX_DETAIL_CHARS = 150;
 /** The line ends, fences and count of a group's head. */
@@ -26,16 +27,18 @@ interface Group {
 export function countFitting(changes: readonly Change[], contentOf: (change: Change) => Content): number {
   const count = countNameable(changes);
   if (count > MAX_ATTACHMENTS) return count;
-  const failing = changes.slice(0, count).findIndex((change) => !canRender(change, contentOf));
+  const failing = changes
+    .slice(0, count)
+    .findIndex((change) => rendered(change, (one) => nonEmpty(contentOf(one))) === undefined);
   return failing === -1 ? count : Math.max(1, failing);
 }
 
-function canRender(change: Change, contentOf: (change: Change) => Content): boolean {
+/** Undefined if its templates fail. */
+function rendered<T>(change: Change, render: (change: Change) => T): T | undefined {
   try {
-    contentOf(change);
-    return true;
+    return render(change);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -55,27 +58,35 @@ function countNameable(changes: readonly Change[]): number {
 /** The changes' own messages combined if they are few and fit; otherwise a list, grouped by action, kind and namespace. */
 export function digestOf(
   changes: readonly Change[],
-  contentOf: (change: Change) => Content,
+  { contentOf, mentionsOf }: Rendering,
   clusterName: string,
 ): Content {
-  const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf)) : undefined;
+  const mentions = mentionsIn(changes, mentionsOf);
+  const whole = changes.length <= MAX_ATTACHMENTS ? joined(changes.map(contentOf), mentions) : undefined;
   if (whole !== undefined) return whole;
   const areAllWhileAway = changes.every(({ flags }) => flags.whileAway === true);
   const where = clusterName === '' ? '' : ` in ${escapeText(clusterName)}`;
   return {
     text: [
-      `*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY_SUFFIX : ''}`,
+      `${mentions === '' ? '' : `${mentions} `}*${changes.length.toLocaleString('en')} changes*${where}${areAllWhileAway ? AWAY_SUFFIX : ''}`,
       ...groupsOf(changes, !areAllWhileAway),
     ].join('\n'),
   };
 }
 
+/** Each once: Slack notifies of those in the text only, and a list has no other text of the messages. */
+function mentionsIn(changes: readonly Change[], mentionsOf: Rendering['mentionsOf']): string {
+  const all = changes.flatMap((change) => rendered(change, mentionsOf) ?? []);
+  return [...new Set(all)].slice(0, MAX_MENTIONS).join(' ');
+}
+
 /** The messages one below the other, each text with its own attachment; undefined if they do not fit. */
-function joined(contents: readonly Content[]): Content | undefined {
+function joined(contents: readonly Content[], mentions: string): Content | undefined {
   const text = contents.flatMap((content) => content.text ?? []).join('\n');
   if (text.length > MAX_TEXT_CHARS) return undefined;
   if (contents.every(({ attachments }) => attachments === undefined)) return { text };
   return {
+    ...(mentions === '' ? {} : { text: mentions }),
     attachments: contents.flatMap(({ text: pretext, attachments = [] }) =>
       pretext === undefined
         ? attachments

@@ -275,6 +275,29 @@ describe('slack: several in one message', () => {
     );
   });
 
+  test('whoever the messages mention is notified by a list of many and by attachments, each once', async (t) => {
+    const message = '<!here> {{ change.object.metadata.annotations.note }} <https://x.example|x>';
+    const withBar = JSON.parse(await bodyOfAll(t, { message, color: 'danger' })) as { text: string };
+    assert.equal(withBar.text, '<!here>', 'Slack notifies of no mention in an attachment');
+    const many = Array.from({ length: 12 }, (_, n) =>
+      changeOf({ after: configMap(`${n}`, { note: n === 7 ? '<!channel> <@U1>' : 'n' }) }),
+    );
+    const { server, sink } = await connected(t, { message });
+    await sink.deliverMany?.(many, testContext());
+    const { text } = JSON.parse(server.requests[0]?.body ?? '') as { text: string };
+    assert.match(text, /^<!here> \*12 changes\* in staging\n/);
+    assert.equal(text.split('<').length, 2, text);
+  });
+
+  test('a change for which the template yields nothing is not sent along with others', async (t) => {
+    const message = '{{ change.object.metadata.annotations.note }}';
+    const { sink } = await connected(t, { message });
+    const silent = changeOf({ after: configMap('4', {}) });
+    assert.equal(sink.fits?.([...some, silent, ...some]), 3);
+    assert.equal(sink.fits?.([silent, ...some]), 1);
+    await assert.rejects(async () => sink.deliverMany?.([silent], testContext()), { code: 'TERMINAL' });
+  });
+
   test('texts that are too long together become a list', async (t) => {
     assert.match(await bodyOfAll(t, { message: 'x'.repeat(20_000) }), /^\{"text":"\*3 changes\* in /);
   });

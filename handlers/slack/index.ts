@@ -19,7 +19,7 @@ export default defineSink({
   summary: 'Posts each change to a Slack channel, through an incoming webhook or as a bot.',
   description: [
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is visibly cut at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have only a title, plus a text if there is something to add: that the change happened while nothing was watching, or that the object may only have left the selection.",
-    'No text from an object can mention a channel, create a link or end the code block. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`.',
+    'No text from an object can mention a channel, create a link or end the code block. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`; of several changes in one message, it notifies whoever any of them mentions.',
     '`links` adds a line of links below the message, the standard one or your own. A list of many changes has no links.',
     'As a bot, with a `token`, it can also answer in threads (`threadKey`) and rewrite a message (`update`). It remembers which message that is for 30 days after the last message, across restarts. If the message was removed meanwhile, it posts a new one.',
     'Changes that come faster than `messagesPerSecond` are sent together: up to ten in full, in one message; more as a list of every object by name. Threads and rewritten messages are sent one by one.',
@@ -77,7 +77,7 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
   deadlineMs: (options) => deadlineMs(options) * (options.token === undefined ? 1 : 3),
   create(options, environment) {
     const clusterName = options.clusterName ?? environment.clusterName;
-    const bareContentOf = compileContent(options, clusterName);
+    const { contentOf: bareContentOf, mentionsOf } = compileContent(options, clusterName);
     const linksOf = compileLinks(options.links);
     const contentOf = (change: Change): Content => withLinks(bareContentOf(change), linksOf(scopeOf(change)));
     const transport =
@@ -93,7 +93,7 @@ Runbook = "{% if change.notes.alert %}https://wiki.example/runbooks/{{ change.no
 
     async function deliverMany(changes: readonly Change[], context: HandlerContext): Promise<void> {
       const [first] = changes;
-      if (first !== undefined) await post(first, digestOf(changes, contentOf, clusterName), context);
+      if (first !== undefined) await post(first, digestOf(changes, { contentOf, mentionsOf }, clusterName), context);
     }
 
     function post(change: Change, content: Content, context: HandlerContext): Promise<void> {

@@ -13,6 +13,11 @@ const OWN_MARKUP = new RegExp(
   'g',
 );
 
+/** Who is notified by a rendered text: whatever is not the template's own has no bracket left. A date is no mention. */
+export function mentionsIn(text: string): readonly string[] {
+  return text.match(/<(?!!date\^)[!@][^>]{1,100}>/g) ?? [];
+}
+
 /** @param max after escaping: a longer text is cut, and then has no links and mentions */
 export function compileMarkup(
   source: string,
