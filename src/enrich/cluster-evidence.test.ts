@@ -97,7 +97,21 @@ describe('logTail()', () => {
     server.fault({ effect: 'contentType', contentType: 'text/plain', body, path: LOG });
     assert.equal(await evidence.logTail(container, signal), 'listening\npanic: TOKEN=*** refused');
     const query = Object.fromEntries(asked(LOG)[0]?.query ?? []);
-    assert.deepEqual(query, { container: 'web', previous: 'true', tailLines: '20', limitBytes: '16384' });
+    assert.deepEqual(query, { container: 'web', previous: 'true', tailLines: '20', limitBytes: '131072' });
+  });
+
+  test('keeps the end of a long log, in whole lines', async (t) => {
+    const { server, evidence } = await rig(t);
+    const lines = Array.from({ length: 20 }, (_, n) => `line ${n} ${'é'.repeat(1_000)}`);
+    server.fault({ effect: 'contentType', contentType: 'text/plain', body: lines.join('\n'), path: LOG });
+    assert.equal(await evidence.logTail(container, signal), lines.slice(-8).join('\n'));
+  });
+
+  test('keeps the end of a line that is longer than all it may return', async (t) => {
+    const { server, evidence } = await rig(t);
+    const body = `x${'é'.repeat(20_000)}`;
+    server.fault({ effect: 'contentType', contentType: 'text/plain', body: `${body}y`, path: LOG });
+    assert.equal(await evidence.logTail(container, signal), `${'é'.repeat(8_191)}y`);
   });
 
   test('returns undefined for a container that printed nothing', async (t) => {

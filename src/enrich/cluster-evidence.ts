@@ -26,6 +26,8 @@ const BURST = 40;
 const MAX_EVENTS = 200;
 /** The API server accepts 1,024; messages from elsewhere may be longer. */
 const MAX_MESSAGE_CHARS = 1_024;
+/** The API server counts from the first of the requested lines: what is beyond this is their end. */
+const MAX_READ_LOG_BYTES = 128 * 1024;
 const MAX_LOG_BYTES = 16 * 1024;
 /** A missing role may be granted later. */
 const FORBIDDEN_FOR_MS = 600_000;
@@ -72,12 +74,13 @@ class ClusterEvidence {
     { namespace, pod, container, previous, lines }: ContainerLog,
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const query = { container, previous, tailLines: lines, limitBytes: MAX_LOG_BYTES };
+    const query = { container, previous, tailLines: lines, limitBytes: MAX_READ_LOG_BYTES };
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`;
     const body = await this.#get({ what: 'pods/log', namespace, path, query }, signal);
     if (body === undefined) return undefined;
-    const text = body.subarray(-MAX_LOG_BYTES).toString('utf8').trimEnd();
-    return text === '' ? undefined : this.#redact(text);
+    const text = body.subarray(-MAX_READ_LOG_BYTES).toString('utf8').trimEnd();
+    // Redacted before it is cut, like a message.
+    return text === '' ? undefined : endOf(this.#redact(text), MAX_LOG_BYTES);
   }
 
   /** Undefined if nothing is available. */
@@ -132,6 +135,20 @@ interface EvidenceRequest {
   readonly namespace: string;
   readonly path: string;
   readonly query: Query;
+}
+
+/** Its last lines that fit, or the end of the last one. */
+function endOf(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  const end = bytes.subarray(-maxBytes - 1).toString('utf8');
+  const lineEnd = end.indexOf('\n');
+  if (lineEnd !== -1) return end.slice(lineEnd + 1);
+  // Without what is left of a character that was cut.
+  return bytes
+    .subarray(-maxBytes)
+    .toString('utf8')
+    .replace(/^\ufffd+/, '');
 }
 
 /** Empty if it is not a list, such as the login page of a proxy. */
