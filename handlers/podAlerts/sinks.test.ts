@@ -74,6 +74,34 @@ test('slack: title, colour and text', async () => {
   assert.deepEqual([over.title, over.color], ['RESOLVED deployment\nshop/web', '#1ADA00']);
 });
 
+test('slack and teams show the end of a log that is too long: it says why the program ended', async () => {
+  const { firing } = await alerts();
+  const log = (size: number) =>
+    [...Array.from({ length: 100 }, (_, n) => `at frame ${n} <${'&'.repeat(size)}>`), 'panic: no route to db'].join(
+      '\n',
+    );
+  const withLog = (size: number): Change => {
+    assert.ok(firing.notes.alert !== undefined);
+    return { ...firing, notes: { alert: { ...firing.notes.alert, log: log(size) } } };
+  };
+  const { text } = attachmentOf(withLog(20), '');
+  assert.ok(text.length <= 4_000, `${text.length} characters`);
+  assert.match(text, /\nlog, without the first \d+ lines:\n {2}at frame/);
+  assert.match(text, /\n {2}panic: no route to db```$/);
+  const card = JSON.stringify(cardOf(withLog(500), ''));
+  assert.match(card, /log, without the first \d+ lines:/);
+  assert.match(card, /panic: no route to db/);
+  assert.doesNotMatch(card, /more lines/);
+});
+
+test('slack: a last line that is too long by itself is shown with its beginning and its end', async () => {
+  const { firing } = await alerts();
+  assert.ok(firing.notes.alert !== undefined);
+  const log = `a line\n{"level":"fatal",${'x'.repeat(9_000)},"error":"no route to db"}`;
+  const { text } = attachmentOf({ ...firing, notes: { alert: { ...firing.notes.alert, log } } }, '');
+  assert.match(text, /\n {2}a line\n {2}\{"level":"fatal",x+…x+,"error":"no route to db"\}```$/);
+});
+
 test('slack: several alerts in one message', async () => {
   const { firing } = await alerts();
   const { text = '' } = digestOf(

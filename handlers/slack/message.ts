@@ -4,10 +4,12 @@ import { isEvent, isWarning } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
-import { codeBlock, escapeText, plainText } from './text.ts';
+import { codeBlock, codePoints, escapeText, plainText } from './text.ts';
 
 /** The longest text of an attachment, in code points; kwatchman cut it silently. */
 const MAX_TEXT_CHARS = 4000;
+/** Of it, without the fences. */
+const MAX_BLOCK_CHARS = MAX_TEXT_CHARS - 6;
 /** The longest text of a notification, in code points. */
 const MAX_FALLBACK_CHARS = 500;
 
@@ -87,10 +89,18 @@ const ALERTS = { Failure: { verb: 'FAILURE', color: '#FF0000' }, Warning: { verb
 function textOf(change: Change): string {
   const { diff, alert } = change.notes;
   const remarks = remarksOf(change);
-  if (alert !== undefined) return [[alert.headline, ...remarks].join(' · '), ...detailLines(change)].join('\n');
+  if (alert !== undefined) {
+    const first = [alert.headline, ...remarks].join(' · ');
+    return [first, ...detailLines(change, { max: MAX_BLOCK_CHARS - sizeOf(first), sizeOf })].join('\n');
+  }
   // A repeated Event changes only its count, which is in the headline.
   if (isEvent(change.gvk)) return [headlineOf(change), ...remarks].join(' · ');
   if (diff === undefined) return remarks.join(' · ');
   const by = diff.by.length === 0 ? [] : [`by ${diff.by.join(', ')}`];
   return [[diff.headline, ...by, ...remarks].join(' · '), ...detailLines(change)].join('\n');
+}
+
+/** Of a line in a code block, with its end. */
+function sizeOf(line: string): number {
+  return codePoints(escapeText(line)) + 1;
 }

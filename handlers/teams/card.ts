@@ -57,16 +57,17 @@ export function cardOf(
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const buttons = links.length === 0 ? {} : { actions: links.map(buttonOf) };
   const bare = { ...adaptiveCard(headline, [line(title), line(subtitle)]), ...buttons };
-  const details = linesBelow(change, whole).map(printable);
-  if (details.length === 0) return bare;
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
+  const details = linesBelow(change, whole, room).map(printable);
+  if (details.length === 0) return bare;
   const items = fitLines(details, room);
   return { ...bare, body: [line(title), line(subtitle), { type: 'Container', style: 'emphasis', items }] };
 }
 
 /** For an Event, its message if the headline has no room for it: the cause is often at the end. */
-function linesBelow(change: Change, headline: string): readonly string[] {
-  if (!isEvent(change.gvk)) return detailLines(change);
+function linesBelow(change: Change, headline: string, room: number): readonly string[] {
+  if (!isEvent(change.gvk))
+    return detailLines(change, { max: room, sizeOf: (text) => sizeOf(detail(printable(text))) });
   if (headline.length <= MAX_HEADLINE_CHARS) return [];
   const message = eventFact(change, 'message') ?? '';
   return message.split(/\r?\n/).filter((text) => text.trim() !== '');
@@ -98,8 +99,8 @@ function fitLines(lines: readonly string[], room: number): readonly Card[] {
   const items: Card[] = [];
   let bytes = 0;
   for (const text of lines) {
-    const item = line(run(indented(cut(text, MAX_LINE_CHARS)), { fontType: 'Monospace', size: 'Small' }));
-    bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+    const item = detail(text);
+    bytes += sizeOf(item);
     if (bytes > room) {
       const missing = countLines(lines.slice(items.length));
       return [
@@ -110,6 +111,15 @@ function fitLines(lines: readonly string[], room: number): readonly Card[] {
     items.push(item);
   }
   return items;
+}
+
+function detail(text: string): Card {
+  return line(run(indented(cut(text, MAX_LINE_CHARS)), { fontType: 'Monospace', size: 'Small' }));
+}
+
+/** In bytes, with the comma after it. */
+function sizeOf(card: Card): number {
+  return Buffer.byteLength(JSON.stringify(card)) + 1;
 }
 
 /** Teams shows HTML, which drops leading blanks and joins several into one: a diff of YAML would lose its indentation. */

@@ -1,6 +1,6 @@
 /** The details of a change, shown below its headline. */
 import { formatField } from '../../handlers/diff/text.ts';
-import { alertLines } from '../../handlers/podAlerts/alert-lines.ts';
+import { alertLines, type Room } from '../../handlers/podAlerts/alert-lines.ts';
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { remarksOf, writersOf } from '../remarks.ts';
@@ -17,9 +17,12 @@ export function aboutOf(change: Change): readonly string[] {
   return [...(by.length === 0 ? [] : [`by ${by.join(', ')}`]), ...remarksOf(change)];
 }
 
-/** A line for each field that changed, then the diff of what does not fit on a line; for an alert, its findings. */
-export function detailLines({ notes: { alert, diff } }: Pick<Change, 'notes'>): readonly string[] {
-  if (alert !== undefined) return alertLines(alert);
+/**
+ * A line for each field that changed, then the diff of what does not fit on a line; for an alert, its findings.
+ * @param room leaves out the beginning of a log for which there is none; anything else may still be longer
+ */
+export function detailLines({ notes: { alert, diff } }: Pick<Change, 'notes'>, room?: Room): readonly string[] {
+  if (alert !== undefined) return alertLines(alert, room);
   if (diff === undefined) return [];
   const unified = diff.unified === '' ? [] : diff.unified.trimEnd().split('\n');
   return [...diff.fields.map((field) => formatField(field)), ...unified];
