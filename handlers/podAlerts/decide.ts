@@ -32,7 +32,7 @@ export interface Decision {
   readonly state: GroupState;
 }
 
-/** An alert that comes back within this time of being resolved is the same trouble. */
+/** An alert that comes back within this time of being resolved is the same trouble, however long it then lasts. */
 const FLAP_WINDOW_MS = 3_600_000;
 /** How often the pods of an open alert are checked at least: their end may not have come here, see recheck.ts. */
 const CHECK_EVERY_MS = 4 * 3_600_000;
@@ -52,7 +52,7 @@ export interface Times {
 /** Returns the state before the message is sent; see {@link markReported} for the one after. */
 export function decide(state: GroupState, { now, observedAt }: Times, rules: Rules, isMuted: IsMuted): Decision {
   const worst = worstOf(state, now, isMuted);
-  const kept = { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
+  const kept = state.alert === undefined ? withoutOldEnds(state, now) : state;
   if (worst === undefined) return decideRecovery(kept, { now, observedAt }, rules);
   const known = updateAlert(kept.alert, worst, failingPods(kept, now).length);
   const step = stepOf(known, now, rules);
@@ -83,7 +83,7 @@ export function nextWakeAt(state: GroupState, now: number, rules: Rules): number
   // A reminder that is already due is held back by a mute, which itself says when to ask again.
   const openAt = Math.min(remindAt > now ? remindAt : Infinity, nextCheckAt(toldAt, now));
   const alertAt = Math.min(endsAt, recoveredAt === undefined ? openAt : Infinity);
-  const forgottenAt = (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS;
+  const forgottenAt = state.alert === undefined ? (state.resolved.at(-1) ?? Infinity) + FLAP_WINDOW_MS : Infinity;
   const at = Math.min(alertAt, forgottenAt, nextChangeAt(state, now, rules.restarts));
   return Number.isFinite(at) ? Math.max(at, now + 1) : undefined;
 }
@@ -92,6 +92,10 @@ export function nextWakeAt(state: GroupState, now: number, rules: Rules): number
 function nextCheckAt(toldAt: number | undefined, now: number): number {
   if (toldAt === undefined) return Infinity;
   return toldAt + CHECK_EVERY_MS * (Math.floor(Math.max(0, now - toldAt) / CHECK_EVERY_MS) + 1);
+}
+
+function withoutOldEnds(state: GroupState, now: number): GroupState {
+  return { ...state, resolved: state.resolved.filter((at) => at > now - FLAP_WINDOW_MS) };
 }
 
 function holdDownMs({ resolved }: GroupState, rules: Rules): number {

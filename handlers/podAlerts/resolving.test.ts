@@ -235,6 +235,23 @@ describe('resolving an alert', () => {
     assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff']);
   });
 
+  test('a crash loop that serves for 40 s in each turn is resolved once, not every hour', async () => {
+    const rig = new Rig({ remindAfter: '0s' });
+    const reported: string[] = [];
+    for (let turn = 0; turn < 80; turn++) {
+      await rig.apply(crashing());
+      await rig.advance(5 * MINUTE);
+      await rig.apply(podOf());
+      await rig.advance(40_000);
+      reported.push(...rig.takeAlerts());
+    }
+    assert.deepEqual(reported, ['new CrashLoopBackOff', 'over CrashLoopBackOff', 'new CrashLoopBackOff']);
+    await rig.advance(20_000);
+    assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff'], 'after twice the hold-down');
+    await rig.advance(2 * HOUR);
+    assert.equal(rig.states.size, 0);
+  });
+
   test('a flapping alert is reported less and less often', async () => {
     const rig = new Rig({ restarts: 100 });
     const told: string[] = [];
