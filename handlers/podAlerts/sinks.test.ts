@@ -70,6 +70,7 @@ test('slack: title, colour and text', async () => {
     assert.ok(lines.includes(line), `${line} in\n${text}`);
   }
   assert.ok(!text.includes('<script') && !text.includes('\u001b'), 'what a log holds is shown as text');
+  assert.equal(attachmentOf(firing, 'prod-eu').fallback, `prod-eu: ${HEADLINE}`, 'a phone shows no footer');
   const over = attachmentOf(resolved, '');
   assert.deepEqual([over.title, over.color], ['RESOLVED deployment\nshop/web', '#1ADA00']);
 });

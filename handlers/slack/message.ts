@@ -53,8 +53,7 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   const text = textOf(change);
   return {
     color: colorOf(change),
-    // A phone shows nothing else, and the name of an Event says nothing.
-    fallback: alert !== undefined || isEvent(change.gvk) ? plainText(headlineOf(change), MAX_FALLBACK_CHARS) : title,
+    fallback: fallbackOf(change, footer) ?? title,
     author_name: 'watchchain',
     author_link: HOME,
     title,
@@ -62,6 +61,14 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
     ...(footer === '' ? {} : { footer: escapeText(footer) }),
     ts: Math.floor(change.observedAt / 1000),
   };
+}
+
+/** A phone shows nothing else: neither a footer, nor what an Event says, whose name says nothing. */
+function fallbackOf(change: Change, cluster: string): string | undefined {
+  const isAlert = change.notes.alert !== undefined;
+  if (!isAlert && !isEvent(change.gvk)) return undefined;
+  const where = isAlert && cluster !== '' ? `${cluster}: ` : '';
+  return plainText(`${where}${headlineOf(change)}`, MAX_FALLBACK_CHARS);
 }
 
 /** What happened, in one word. */
