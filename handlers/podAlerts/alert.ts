@@ -119,7 +119,8 @@ export function alertOf(input: AlertInput, findings: Findings): AlertNote {
     pods,
     ...adviceOn(lead, pod),
   } as const;
-  return { ...parts, headline: headlineOf(parts, failingKindOf(owner, lead)), ...findings };
+  const opening = openingOf(parts, alert.gone === true && ENDING.has(owner.kind));
+  return { ...parts, headline: `${opening}${headlineOf(parts, failingKindOf(owner, lead))}`, ...findings };
 }
 
 /** Of a pod that is not ready, also what its readiness probe said last: its status does not have that. */
@@ -133,7 +134,7 @@ function messageOf({ reason, message }: Problem, { events }: Findings, redacted:
 
 type AlertFacts = Omit<AlertNote, 'headline' | keyof Findings>;
 
-/** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`; prefixed if it is over. */
+/** `CrashLoopBackOff (OOMKilled, exit 137): deployment shop/web, pod web-5x, container web`. */
 function headlineOf(alert: AlertFacts, kind: FailingKind): string {
   const { owner, pod, container, reason, because, exitCode, pods, restarts, node } = alert;
   const how = [because, exitCode === undefined ? undefined : `exit ${exitCode}`].filter((part) => part !== undefined);
@@ -147,11 +148,15 @@ function headlineOf(alert: AlertFacts, kind: FailingKind): string {
     pods > 1 ? `${pods} pods` : undefined,
     restarts > 1 ? `${restarts} restarts` : undefined,
   ];
-  return `${openingOf(alert)}${what}: ${where.filter((part) => part !== undefined).join(', ')}`;
+  return `${what}: ${where.filter((part) => part !== undefined).join(', ')}`;
 }
 
-function openingOf({ why, durationMs }: AlertFacts): string {
+/** Kinds of owners whose deletion does not mean that the work was done: nothing takes their place. */
+const ENDING: ReadonlySet<string> = new Set(['Job', 'CronJob', 'Pod']);
+
+/** @param isGone it is over because it was deleted, as a failed job is after its time to live */
+function openingOf({ why, durationMs }: AlertFacts, isGone: boolean): string {
   const lasted = durationInWords(durationMs);
-  if (why === 'over') return `resolved after ${lasted}: `;
+  if (why === 'over') return `${isGone ? 'gone' : 'resolved'} after ${lasted}: `;
   return why === 'reminder' ? `for ${lasted} now: ` : '';
 }

@@ -168,7 +168,7 @@ function updateAlert(alert: AlertState | undefined, worst: Worst, pods: number):
   const most = Math.max(pods, alert?.pods ?? 0);
   const begun = { since: problem.since, lead: problem, pod: pod.key, uid, pods: most };
   if (alert?.told === undefined) return about(begun, worst);
-  const { endedAt: _, recoveredAt: __, ...known } = alert;
+  const { endedAt: _, recoveredAt: __, gone: ___, ...known } = alert;
   const isSame = alert.lead.level === problem.level || alert.lead.level === 'Failure';
   return isSame ? { ...known, pods: most } : about({ ...known, pods: most }, worst);
 }

@@ -53,6 +53,7 @@ describe('a job that gives up', () => {
     assert.deepEqual([rig.passed.at(-1)?.gvk.kind, rig.passed.at(-1)?.name], ['Job', 'import']);
     await rig.delete(jobOf('import', 'BackoffLimitExceeded'));
     await rig.advance(30_000);
+    assert.match(rig.alerts[1]?.headline ?? '', /^gone after 4h: BackoffLimitExceeded: job shop\/import$/);
     assert.deepEqual(rig.takeAlerts(), ['reminder BackoffLimitExceeded', 'over BackoffLimitExceeded']);
     await rig.advance(HOUR);
     assert.equal(rig.states.size, 0, 'no state is left');
@@ -73,6 +74,7 @@ describe('a job that gives up', () => {
       rig.alerts.map(({ owner }) => `${owner.kind} ${owner.name}`),
       ['CronJob backup'],
     );
+    assert.match(rig.alerts[0]?.headline ?? '', /^resolved after 2h: CrashLoopBackOff/);
     assert.deepEqual(rig.takeAlerts(), ['over CrashLoopBackOff']);
   });
 

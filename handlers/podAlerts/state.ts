@@ -42,6 +42,8 @@ export type AlertState = {
   readonly toldAt?: number;
   /** When nothing was known to fail any more: the hold-down starts here. */
   readonly recoveredAt?: number;
+  /** What failed last was deleted, and nothing has succeeded in its place. */
+  readonly gone?: true;
   /** When the recovery was seen, which may be earlier. */
   readonly endedAt?: number;
   /**
@@ -77,7 +79,24 @@ export function withSighting(state: GroupState, sighting: Sighting, now: number,
   const { [sighting.uid]: known, ...others } = state.pods;
   const rest = sighting.hasJustSucceeded ? withoutFinal(others) : others;
   const pod = sighting.gone ? undefined : podAfter(known, withEnded(sighting, state.alert), now, rule);
-  return { ...state, pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now) };
+  return {
+    ...state,
+    ...(state.alert === undefined ? {} : { alert: withEnd(state.alert, known, sighting, now) }),
+    pods: pod === undefined ? rest : withPod(rest, sighting.uid, pod, now),
+  };
+}
+
+function withEnd(
+  alert: AlertState,
+  known: PodState | undefined,
+  { gone, hasJustSucceeded }: Sighting,
+  now: number,
+): AlertState {
+  if (hasJustSucceeded) {
+    const { gone: _, ...served } = alert;
+    return served;
+  }
+  return gone && known !== undefined && isFailing(known, now) ? { ...alert, gone } : alert;
 }
 
 /** A container that failed, ran and ended again still has its problem, whatever its status says until it next runs. */
