@@ -135,14 +135,15 @@ describe('slack with a token', () => {
     await assert.rejects(tell('#a'), { code: 'WAIT' });
   });
 
-  test('a channel template that yields nothing is terminal, with the reason', async (t) => {
-    const { bot } = await workspace(t);
-    const sink = bot({ channel: '{{ event.host }}' });
-    await assert.rejects(sink.deliver(upgrade('x'), context()), {
-      code: 'TERMINAL',
-      message: /template of channel yields nothing/,
+  for (const [channel, problem] of [
+    ['{{ event.host }}', /template of channel yields nothing: /],
+    ['#{{ event.host }}', /template of channel yields nothing after "#": /],
+  ] as const)
+    test(`a channel ${channel} that yields nothing is terminal, with the reason, and nothing is sent`, async (t) => {
+      const { bot, calls } = await workspace(t);
+      await assert.rejects(bot({ channel }).deliver(upgrade('x'), context()), { code: 'TERMINAL', message: problem });
+      assert.deepEqual(calls(), []);
     });
-  });
 
   for (const error of ['channel_not_found', 'not_in_channel', 'is_archived'])
     test(`${error} names the channel, which a template may have chosen`, async (t) => {

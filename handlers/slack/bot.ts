@@ -68,7 +68,10 @@ export class Bot {
   destinationOf(change: Change): Destination {
     const scope = scopeOf(change);
     const channel = this.#channel(scope);
-    if (channel === '') throw new TerminalError('The template of channel yields nothing: there is nowhere to post to');
+    if (channel === '' || channel === '#') {
+      const where = channel === '' ? '' : ' after "#"';
+      throw new TerminalError(`The template of channel yields nothing${where}: there is nowhere to post to`);
+    }
     return { channel, thread: this.#threadOf(scope), update: this.#update(scope) || undefined };
   }
 
