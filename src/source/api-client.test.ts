@@ -9,10 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { until } from '../../test/until.ts';
+import { systemClock } from '../clock.ts';
 import { clientOf } from '../testing/test-source.ts';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
 import type { ConnectOptions, Credentials } from './credentials.ts';
+import { checkContentType, describeResponse, errorOfResponse } from './failure.ts';
 
 interface Made {
   readonly api: ApiClient;
@@ -320,6 +322,50 @@ describe('ApiClient over TLS', () => {
         assert.equal((await api.request('GET', '/')).status, 200);
       },
       { server: tlsServer(), tls: () => ({ ca: pem(ca), servername: 'api.test' }) },
+    );
+  });
+});
+
+describe('what a gateway before the API server answers', () => {
+  const token = 'c4nary-cluster-token';
+  const status = (text: string) =>
+    JSON.stringify({ kind: 'Status', code: 403, reason: text, message: `denied ${text}` });
+  const echo: RequestListener = ({ headers, url }, response) => {
+    const sent = String(headers.authorization);
+    if (url === '/login') return void response.setHeader('content-type', `text/html; ${sent}`).end('<html>');
+    response.writeHead(403).end(url === '/page' ? `<pre>${encodeURIComponent(sent)}</pre>` : status(sent));
+  };
+
+  test('is told without the token that it repeats', () =>
+    withServer(
+      echo,
+      async ({ api }) => {
+        const { signal } = new AbortController();
+        const failed = async (path: string) => errorOfResponse(await api.stream(path, {}, signal), systemClock);
+        assert.equal((await failed('/status')).message, '403 ***: denied ***');
+        assert.equal((await failed('/page')).message, '403: <pre>***</pre>');
+        const login = await api.stream('/login', {}, signal);
+        assert.throws(() => checkContentType(login), /content type text\/html; \*\*\*$/);
+        assert.equal(describeResponse(await api.request('GET', '/status')), 'it answered 403: denied ***');
+      },
+      { token: () => token },
+    ));
+
+  test('to a watch is told without the token of before a renewal', () => {
+    let [sent, count] = ['', 0];
+    const late: RequestListener = ({ headers }, response) => {
+      sent ||= String(headers.authorization);
+      response.writeHead(500).end(`no luck with ${sent}`);
+    };
+    return withServer(
+      late,
+      async ({ api }) => {
+        const { signal } = new AbortController();
+        await api.stream('/', {}, signal);
+        const { message } = await errorOfResponse(await api.stream('/', {}, signal), systemClock);
+        assert.equal(message, '500: no luck with ***');
+      },
+      { token: () => `${token}-${count++}` },
     );
   });
 });

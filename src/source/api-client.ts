@@ -1,6 +1,7 @@
 /** The {@link ApiClient} over undici: HTTP/1.1, one agent per cluster and TLS material, every wait with a deadline. */
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, Pool, ProxyAgent, request, type Dispatcher } from 'undici';
+import { hiderOf, secretsOf } from '../delivery/scrub.ts';
 import { codeOf, toError } from '../errors.ts';
 import { readWhole } from '../read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
@@ -42,6 +43,9 @@ class UndiciApiClient implements ApiClient {
   readonly #retired = new Set<Dispatcher>();
   /** On destroy, undici leaves sockets that are still connecting alone: they keep the process alive until the connect timeout. */
   readonly #connecting = new Set<Socket>();
+  /** The last two `Authorization` headers that were sent. */
+  #secrets: readonly string[] = [];
+  #hide: ApiResponse['hide'];
 
   constructor(credentials: Credentials) {
     this.#credentials = credentials;
@@ -59,7 +63,7 @@ class UndiciApiClient implements ApiClient {
         combinedSignal,
       );
       return {
-        ...responseHead(response),
+        ...this.#headOf(response),
         body: await readWhole(response.body, MAX_BODY_BYTES, 'the answer is larger than'),
       };
     } catch (thrown) {
@@ -72,7 +76,7 @@ class UndiciApiClient implements ApiClient {
   async stream(path: string, query: Query, signal: AbortSignal): Promise<ApiStream> {
     try {
       const response = await unlessAborted(this.#send({ method: 'GET', path, query, signal }), signal);
-      return { ...responseHead(response), body: response.body };
+      return { ...this.#headOf(response), body: response.body };
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
       throw this.#failure('GET', path, thrown);
@@ -107,6 +111,7 @@ class UndiciApiClient implements ApiClient {
     signal,
   }: Outgoing): Promise<Dispatcher.ResponseData> {
     const [dispatcher, identity] = await Promise.all([this.#dispatcher(), this.#credentials.headers()]);
+    this.#rememberSecret(identity['authorization']);
     signal.throwIfAborted();
     return request(this.#url(path, query), {
       method,
@@ -123,6 +128,17 @@ class UndiciApiClient implements ApiClient {
       headersTimeout: HEADERS_TIMEOUT_MS,
       bodyTimeout: 0,
     });
+  }
+
+  /** A stream may outlive its token, so the one before is hidden, too. */
+  #rememberSecret(authorization: string | string[] | undefined): void {
+    if (typeof authorization !== 'string' || authorization === this.#secrets[0]) return;
+    this.#secrets = [authorization, ...this.#secrets.slice(0, 1)];
+    this.#hide = hiderOf(this.#secrets.flatMap(secretsOf));
+  }
+
+  #headOf(response: Dispatcher.ResponseData): Omit<ApiResponse, 'body'> {
+    return { ...responseHead(response), hide: this.#hide };
   }
 
   #url(path: string, query: Query = {}): URL {

@@ -3,11 +3,15 @@ import type { Readable } from 'node:stream';
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** Takes the credentials of the request out of a text of the answer: a gateway may repeat them. Undefined: there were none. */
+export type Hide = ((text: string) => string) | undefined;
+
 export interface ApiResponse {
   readonly status: number;
   /** Lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
+  readonly hide?: Hide;
 }
 
 export interface ApiStream {
@@ -15,6 +19,7 @@ export interface ApiStream {
   readonly headers: Readonly<Record<string, string>>;
   /** Raw bytes as they arrive; destroying the stream frees the socket. */
   readonly body: Readable;
+  readonly hide?: Hide;
 }
 
 export interface RequestOptions {

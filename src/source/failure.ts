@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { isObject } from '../json.ts';
 import { beginningOf } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
-import type { ApiResponse, ApiStream } from './api.ts';
+import type { ApiResponse, ApiStream, Hide } from './api.ts';
 
 /** What the reflector does next. */
 export type Remedy =
@@ -55,11 +55,11 @@ export const MAX_RETRY_AFTER_MS = 300_000;
 const MAX_MESSAGE_CHARS = 300;
 
 /** For an answer that is not 200. Reads the start of the body, if it arrives in time, and ends it. */
-export async function errorOfResponse({ status, headers, body }: ApiStream, clock: Clock): Promise<SourceError> {
+export async function errorOfResponse({ status, headers, body, hide }: ApiStream, clock: Clock): Promise<SourceError> {
   const text = await readBeginning(body, clock);
   const details = { ...(readStatus(text) ?? { reason: '', message: text, tooNew: false }), code: status };
   const waitMs = retryAfterMs(headers['retry-after'], clock.now(), MAX_RETRY_AFTER_MS) ?? 0;
-  return failureOf(details, waitMs, remedyOf(details));
+  return failureOf(details, waitMs, remedyOf(details), hide);
 }
 
 /** The status code says what to do, so a body that hangs or breaks does not matter. */
@@ -93,19 +93,20 @@ export function errorOfEvent(text: string): SourceError {
 }
 
 /** Throws for a 200 that is not JSON, such as a proxy's login page. */
-export function checkContentType({ headers, body }: ApiStream): void {
+export function checkContentType({ headers, body, hide = asItIs }: ApiStream): void {
   const type = headers['content-type'] ?? 'none';
   if (/json/i.test(type)) return;
   // Destroying the body emits an error, which is expected.
   body.on('error', () => {}).destroy();
-  throw new SourceError(`expected JSON, but the answer has content type ${type.slice(0, 80)}`, {
+  throw new SourceError(`expected JSON, but the answer has content type ${hide(type).slice(0, 80)}`, {
     remedy: 'retry',
     reason: 'content-type',
   });
 }
 
-function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError {
-  const { code, reason, message } = status;
+function failureOf(status: Status, waitMs: number, remedy: Remedy, hide: Hide = asItIs): SourceError {
+  const { code } = status;
+  const [reason, message] = [hide(status.reason), hide(status.message)];
   // The API server's own message for a 401 is "Unauthorized", as is its reason.
   const words = code === 401 ? 'the credentials are not accepted, they may have expired' : shortMessage(message);
   const head = `${code} ${reason}`.trim();
@@ -118,9 +119,13 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy): SourceError 
 }
 
 /** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
-export function describeResponse({ status, body }: Pick<ApiResponse, 'status' | 'body'>): string {
-  const message = shortMessage(readStatus(body.toString('utf8'))?.message ?? '');
+export function describeResponse({ status, body, hide = asItIs }: Omit<ApiResponse, 'headers'>): string {
+  const message = shortMessage(hide(readStatus(body.toString('utf8'))?.message ?? ''));
   return `it answered ${status}${message === '' ? '' : `: ${message}`}`;
+}
+
+function asItIs(text: string): string {
+  return text;
 }
 
 function shortMessage(message: string): string {
