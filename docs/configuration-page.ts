@@ -9,7 +9,7 @@ const INTRO = `# The configuration
 
 Every option except those of the [handlers](handlers/). \`make docs\` generates this page from the program. \`watchchain new config\` writes a file to start from, and \`watchchain check\` says what a file means, or lists every mistake in it.
 
-- \`\${NAME}\` in a string is replaced by the environment variable of that name, and \`\${file:/path}\` by the content of that file, without its final line feed; an empty file is refused. No error, and no \`watchchain test\`, shows the content of a file, or of a variable if its name or its key sounds like a secret. \`$\${\` stands for \`\${\` itself.
+- \`\${NAME}\` in a string is replaced by the environment variable of that name, and \`\${file:/path}\` by the content of that file, without its final line feed; an empty file is refused. No error, and no \`watchchain test\`, shows the content of a file, or of a variable if its name or its key sounds like a secret, or what the file itself has under a key such as \`token\` or \`password\`. \`$\${\` stands for \`\${\` itself.
 - A duration is written as \`"250ms"\`, \`"30s"\`, \`"5m"\` or \`"1h30m"\`, and is at most \`"24d"\`.
 - Paths are relative to the configuration file.
 - The running service picks up a change to the file, or to a file that it refers to. These need a restart: ${READ_ONCE.map((name) => `\`[${name}]\``).join(', ')}, the code of your own handlers, and the value of a variable.

@@ -101,7 +101,8 @@ async function runSteps(steps: readonly Step[], initial: Change, initialRun: Run
         return { at: step.id, ...verdict, resume: () => runSteps(steps.slice(n + 1), verdict.change, run) };
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
-      if (isHalt(verdict)) return { end: { kind: 'halted', by: step.id, reason: verdict.reason }, writes: memory };
+      if (isHalt(verdict))
+        return { end: { kind: 'halted', by: step.id, reason: step.hide(verdict.reason) }, writes: memory };
       // The end of the delivery implies success of the last step. A sink that added notes is not checkpointed: they are not
       // stored, so on a retry it must run again.
       const isCheckpointed = step.type === 'sink' && verdict === change;

@@ -204,7 +204,7 @@ export interface HandlerConfig {
   readonly definition: HandlerDefinition;
   /** Checked by the definition's schema, defaults filled in. */
   readonly options: Readonly<Record<string, unknown>>;
-  /** Texts from outside the file that no error and no preview may show. */
+  /** Texts that no error and no preview may show: from outside the file, or with a key that sounds like a secret. */
   readonly secrets: readonly string[];
   readonly at: string;
   /** Only for a sink: when it combines several changes in one message. */

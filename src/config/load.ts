@@ -75,7 +75,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   const at = (path: Path) => `${file}:${written.find({ path, message: '' }).line}`;
   const loadHandler = reporting(options.loadHandler, folder, onFile);
   const quiet = quietTablesOf({ path: [], table: value });
-  const context = { loadHandler, isSecret, secrets: secretTexts(resolved), folder, quiet, at, problems };
+  const context = { loadHandler, isSecret, secrets: secretTexts(value, resolved), folder, quiet, at, problems };
   const loaded = await Promise.all(chains.map(async (source) => ({ source, chain: await loadChain(source, context) })));
 
   const lines = [

@@ -1,7 +1,9 @@
 /** A long-lived program: reads one line of JSON per change, and writes one line per answer. */
 import { waitAtMost, type Clock } from '../clock.ts';
 import { RetryAfterError, toError } from '../errors.ts';
+import { hiderOf } from '../delivery/scrub.ts';
 import type { Logger } from '../log.ts';
+import { nameMatcher, SECRET_ENV_NAMES } from '../source/name-matcher.ts';
 import { parseAnswer, type Answer } from './contract.ts';
 import { describeEnd, ProcessGroup, type ProgramSpec } from './process-group.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -15,6 +17,12 @@ export interface LineProgramOptions {
   readonly timeoutMs: number;
   /** The first line that it reads after each start, which it does not answer. */
   readonly greeting?: string;
+}
+
+/** The variables whose names sound like a secret, which a program may repeat in what it says. */
+function secretsIn(env: ProgramSpec['env']): readonly string[] {
+  const isSecret = nameMatcher(SECRET_ENV_NAMES);
+  return Object.entries(env).flatMap(([name, value]) => (isSecret(name) ? [value] : []));
 }
 
 interface PendingRequest {
@@ -130,10 +138,11 @@ class ProgramRun {
     });
     stdout.on('data', (chunk: Buffer) => stdoutLines.push(chunk));
     const program = spec.command[0];
+    const hide = hiderOf(secretsIn(spec.env));
     const stderrLines = new LineSplitter({
       maxBytes: MAX_STDERR_LINE_BYTES,
-      onLine: (line) => log.info('Plug-in output on stderr', { program, line }),
-      onTooLong: (line) => log.info('Plug-in output on stderr', { program, line: `${line}...` }),
+      onLine: (line) => log.info('Plug-in output on stderr', { program, line: hide(line) }),
+      onTooLong: (line) => log.info('Plug-in output on stderr', { program, line: `${hide(line)}...` }),
     });
     stderr.on('data', (chunk: Buffer) => stderrLines.push(chunk)).on('end', () => stderrLines.end());
     if (greeting !== undefined) this.#send(greeting);

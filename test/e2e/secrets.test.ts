@@ -375,4 +375,43 @@ pin = "\${file:pin}"
     assert.match(page, /I do not know/);
     assertNothingIn('the page', page);
   });
+
+  test('what the file itself names a secret is in no error, reason or log when a program or a receiver repeats it', async () => {
+    const { header, env } = canaries(1);
+    await using world = await World.start(({ body }) => ({ status: 400, body: `I do not know ${body}` }));
+    const program = (name: string, code: string, more = '') => `[[branch]]
+name = "${name}"
+[[branch.handler]]
+name = "exec"
+command = ["sh", "-c", "read line; echo no luck with $API_TOKEN >&2; ${code}"]
+env = { API_TOKEN = "${env}" }
+${more}`;
+    const config = `
+[retry]
+retries = 0
+[[resource]]
+kind = "deployment"
+${program('fails', 'exit 3')}
+${program('halts', 'exit 10')}
+${program('lines', 'exit 3', 'mode = "lines"')}
+[[branch]]
+name = "pager"
+[[branch.handler]]
+name = "webhook"
+url = "${world.slack.url}/enqueue"
+layout = { token = "${header}", tokenFile = "/etc/pin", where = "production" }
+`;
+    await using running = await world.run({ keepState: true, config });
+    world.server.create(deployment('web'));
+    await world.slack.waitFor(1);
+    await running.app.idle();
+    await until('the line on stderr', () => /Plug-in output on stderr/.test(running.serviceLog()));
+    const letters = await running.app.store.deadLetters({ limit: 10 });
+    const errors = letters.map(({ error }) => error).toSorted();
+    assert.match(errors[0] ?? '', /I do not know \{"token":"\*\*\*","tokenFile":"\/etc\/pin","where":"production"\}$/);
+    assert.ok(errors.includes('it ended with exit code 3: no luck with ***'), errors.join('\n'));
+    await until('the halt', () => /"reason":"no luck with \*\*\*"/.test(running.serviceLog()));
+    assertNothingIn("the service's log", running.serviceLog());
+    assertNothingIn('the store', await stored(world));
+  });
 });
