@@ -110,7 +110,7 @@ function describeResource({ kind, apiVersion, namespaces, labelSelector, fieldSe
   );
   // A kind that is not built in may be a custom one: only `--cluster` knows.
   const nearest = known.kind === 'not-served' ? known.near[0] : undefined;
-  const near = nearest === undefined ? '' : ` (did you mean "${nearest}"?)`;
+  const near = nearest === undefined ? '' : ` (a custom resource? Kubernetes itself has "${nearest}")`;
   return `${kind}${apiVersion === undefined ? '' : ` (${apiVersion})`}${near}, ${[where, ...selectors].join(', ')}`;
 }
 

@@ -1,7 +1,7 @@
 /** What is wrong with a configuration: all found at once, in the user's terms, at the line of the nearest key. */
 import type { z } from 'zod';
 import { shortened } from '../log.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean, nearNames } from '../near.ts';
 
 /** Where in the file: `['handler', 1, 'webhookURL']`. */
 export type Path = readonly PropertyKey[];
@@ -39,6 +39,7 @@ export function problemsOf(
     const current = valueAt(value, issue.path);
     const full = [...path, ...issue.path];
     const expected = expectationOf(issue, current) + otherType(issue, current);
+    if (current === undefined) return { path: full, message: expected + misspelling(issue.path, value) };
     // An empty value is no secret.
     const hidden = isSecret(full) && current !== '';
     return { path: full, message: expected + (hidden ? '' : shown(current, expected) + hint(issue, current)) };
@@ -86,6 +87,13 @@ function hint(issue: Issue, current: unknown): string {
   return issue.code === 'invalid_value' && typeof current === 'string'
     ? didYouMean(current, issue.values.map(String))
     : '';
+}
+
+/** For a missing key: the key beside it that looks like it. Tables that refuse unknown keys have none left. */
+function misspelling(path: Path, value: unknown): string {
+  const table = valueAt(value, path.slice(0, -1));
+  const [near] = typeof table === 'object' && table !== null ? nearNames(String(path.at(-1)), Object.keys(table)) : [];
+  return near === undefined ? '' : `; is "${near}" meant to be it?`;
 }
 
 /** `a, b or c` */

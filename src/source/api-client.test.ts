@@ -298,6 +298,24 @@ describe('ApiClient over TLS', () => {
     );
   });
 
+  test('says in words that the server does not speak TLS, or ends the handshake', async () => {
+    await withServer(
+      answer,
+      async ({ api }) =>
+        assert.rejects(
+          api.request('GET', '/'),
+          /: it does not speak TLS there; use `http:\/\/`.* \(ERR_SSL_[A-Z_]+\)$/,
+        ),
+      { tls: () => ({}) },
+    );
+    const strict = createTlsServer({ cert: pem('api.crt'), key: pem('api.key'), maxVersion: 'TLSv1.2' });
+    await withServer(
+      answer,
+      async ({ api }) => assert.rejects(api.request('GET', '/'), /: TLS: [a-z0-9 ]+ \(ERR_SSL_[A-Z0-9_]+\)$/),
+      { server: strict, tls: () => ({ ca: pem('ca.crt'), servername: 'api.test', minVersion: 'TLSv1.3' }) },
+    );
+  });
+
   test('reports a client certificate and key that cannot be used', async () => {
     for (const key of ['other.key', 'me.crt']) {
       await withServer(

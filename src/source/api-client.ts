@@ -227,6 +227,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host; see tls-server-name in the kubeconfig',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there; use `http://` for a server without TLS',
 };
 
 /** OpenSSL's errors on loading the client certificate and key, for example because only one of the files was replaced yet. */
@@ -239,6 +240,12 @@ function tlsMaterialProblem(code: string): string | undefined {
 function describe(thrown: unknown): string {
   const error = toError(thrown);
   const code = codeOf(error);
-  const meaning = code === undefined ? undefined : (MEANINGS[code] ?? tlsMaterialProblem(code));
+  const meaning =
+    code === undefined ? undefined : (MEANINGS[code] ?? tlsMaterialProblem(code) ?? handshakeProblem(code, error));
   return meaning === undefined ? error.message || code || error.name : `${meaning} (${code})`;
+}
+
+/** OpenSSL's message wraps its reason in the thread and a source line. */
+function handshakeProblem(code: string, { reason }: Error & { readonly reason?: unknown }): string | undefined {
+  return code.startsWith('ERR_SSL_') && typeof reason === 'string' ? `TLS: ${reason}` : undefined;
 }

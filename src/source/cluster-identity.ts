@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ApiClient } from './api.ts';
 import type { Credentials } from './credentials.ts';
+import { hintOf } from './failure.ts';
 
 export interface ClusterIdentity {
   readonly id: string;
@@ -23,8 +24,7 @@ export async function clusterIdentity(
   if (status === 403 || status === 404) return { id: addressId(addressOf(credentials)), by: 'address' };
   const uid = status === 200 ? uidIn(body) : undefined;
   if (uid !== undefined) return { id: uid, by: 'kube-system' };
-  const hint = status === 401 ? ', so it does not accept our credentials' : '';
-  const why = status === 200 ? 'the answer is not a Namespace' : `it answered ${status}${hint}`;
+  const why = status === 200 ? 'the answer is not a Namespace' : `it answered ${status}${hintOf(status)}`;
   throw new Error(`Cannot GET ${path} on ${api.host}: ${why}`);
 }
 

@@ -121,7 +121,12 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy, hide: Hide = 
 /** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
 export function describeResponse({ status, body, hide = asItIs }: Omit<ApiResponse, 'headers'>): string {
   const message = shortMessage(hide(readStatus(body.toString('utf8'))?.message ?? ''));
-  return `it answered ${status}${message === '' ? '' : `: ${message}`}`;
+  return `it answered ${status}${hintOf(status)}${message === '' ? '' : `: ${message}`}`;
+}
+
+/** What a status means, if that is not obvious. */
+export function hintOf(status: number): string {
+  return status === 401 ? ', so it does not accept our credentials' : '';
 }
 
 function asItIs(text: string): string {

@@ -37,6 +37,8 @@ describe('check', () => {
       ['[[handler]]', undefined],
       ['name = "exec"', undefined],
       ['command = "./quiet.sh"', /command: must be a list/],
+      ['[[handler]]', /\.name: is missing: it must be a string; is "nmae" meant to be it\?$/],
+      ['nmae = "diff"', undefined],
     ] as const;
     await workdir.write(
       'config.toml',
@@ -60,7 +62,10 @@ describe('check', () => {
     const config = await workdir.write('config.toml', `${kinds}[[handler]]\nname = "log"\n`);
     const { code, stdout } = await run(workdir, ['check', '-c', config]);
     assert.equal(code, 0);
-    assert.match(stdout, /Depolyment \(did you mean "deployment"\?\), all namespaces\n +Rollout, all .*\n +po, all/);
+    assert.match(
+      stdout,
+      /Depolyment \(a custom resource\? Kubernetes itself has "deployment"\), all namespaces\n +Rollout, all .*\n +po, all/,
+    );
   });
 
   test('does not quote values that come from variables', async () => {
