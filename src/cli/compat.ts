@@ -1,6 +1,6 @@
 /**
  * `--compat TOOL` as the first flag, or WATCHCHAIN_COMPAT: takes the flags of another tool, so that the `args` of its chart can
- * stay as they are. Set by the user, never guessed.
+ * stay as they are. Set by the user, never guessed. A command may follow the flag: `--compat TOOL check`.
  */
 import { NO_FILE } from '../config/adapters/adapter.ts';
 import { didYouMean } from '../near.ts';
@@ -31,11 +31,26 @@ export function ownArguments({ argv, env }: Pick<CommandIo, 'argv' | 'env'>, ref
 
 function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
   const rewrite = Object.hasOwn(TOOLS, tool) ? TOOLS[tool] : undefined;
-  if (rewrite !== undefined) return rewrite(argv, refuse, env);
+  if (rewrite !== undefined) return forCommand(argv, (own) => rewrite(own, refuse, env));
   const names = Object.keys(TOOLS);
   return refuse(
     `--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; known tools are ${names.join(', ')}`}`,
   );
+}
+
+/** These read the same configuration as `run`. */
+const READERS: readonly string[] = ['check', 'rbac'];
+/** Flags that `rewrite` adds, or that stay in a line to which somebody adds `check`, and that only `run` has. */
+const OF_RUN = /^--(or-in-memory|listen(=.*)?)$/s;
+
+/** `--compat TOOL check`: what `run` would read. Any other command of ours has nothing to rewrite. */
+function forCommand(argv: readonly string[], toRun: (argv: readonly string[]) => readonly string[]): readonly string[] {
+  const [command = '', ...flags] = argv;
+  if (command === '' || command.startsWith('-')) return toRun(argv);
+  if (command === 'run') return toRun(flags);
+  if (!READERS.includes(command)) return argv;
+  const [, ...read] = toRun(flags);
+  return [command, ...read.filter((flag, n) => !OF_RUN.test(flag) && read[n - 1] !== '--listen')];
 }
 
 /** kwatchman's flags are ours. Its chart mounts no volume for the state. */

@@ -166,6 +166,10 @@ describe("event-exporter's operation", { timeout: 120_000 }, () => {
       assert.equal(code, 2, args.join(' '));
       assert.match(stderr, message);
     }
+    const { code, stdout } = await place
+      .start(['--compat', 'event-exporter', 'check', '-conf=config.yaml'], env)
+      .exited();
+    assert.deepEqual([code, stdout.startsWith('config.yaml is valid.')], [0, true], 'its flags, for a command of ours');
     const unknown = await place.start(['--compat', 'event-expoter']).exited();
     assert.deepEqual([unknown.code, /did you mean "event-exporter"/.test(unknown.stderr)], [2, true]);
   });

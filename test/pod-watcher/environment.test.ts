@@ -38,6 +38,21 @@ describe('the environment', () => {
     assert.match(warnings[0]?.message ?? '', /NAMEPACE is read as OPENSHIFT_NAMESPACE/);
   });
 
+  test('check says what the environment means, rbac what rights it needs, and neither needs a cluster', async () => {
+    await using workdir = await Workdir.make();
+    const env = { OPENSHIFT_TOKEN: TOKEN, OPENSHIFT_NAMESPACE: 'shop' };
+    for (const [command, said] of [
+      ['check', /watches +pod, in shop\n/],
+      ['rbac', /^ +namespace: shop$/m],
+    ] as const) {
+      const args = ['--compat', 'pod-watcher', command, '--listen', ':8080'];
+      await using program = new Program(args, { cwd: workdir.path, env });
+      const { code, stdout, stderr } = await program.exited();
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, said);
+    }
+  });
+
   test('1: defaults are those of pod-watcher', () => {
     const { cluster, state, log, web, resource, handler } = read(base);
     assert.equal(cluster.server, 'https://192.168.99.101:8443');
