@@ -103,7 +103,7 @@ async function adapt(file: string, text: string, options: AdapterOptions): Promi
   const { configurationsIn, YamlSyntaxError } = await import('./adapters/index.ts');
   const found = atLine(file, () => configurationsIn(text, extname(file).toLowerCase()), YamlSyntaxError);
   const [only] = found;
-  if (only === undefined || found.length > 1) throw notConfiguration(file, found);
+  if (only === undefined || found.length > 1) throw notConfiguration(file, text, found);
   const { path, line, text: own, recognized: adapter } = only;
   const adapted = atLine(file, () => adapter(own, { ...options, file }), YamlSyntaxError);
   return { ...(line === undefined ? adapted : allAtLine(adapted, line)), inside: path };
@@ -115,15 +115,23 @@ function allAtLine({ problems, warnings, ...adapted }: Adapted, line: number): A
 }
 
 /** @param several configurations in it, if that is what is wrong */
-function notConfiguration(file: string, several: readonly { readonly path: Path | undefined }[]): ConfigError {
+function notConfiguration(
+  file: string,
+  text: string,
+  several: readonly { readonly path: Path | undefined }[],
+): ConfigError {
   const places = several.map(({ path = [] }) => pathText(path)).join(' and ');
-  const remedy =
-    places === ''
-      ? "write watchchain's own as TOML, in a file whose name ends in .toml"
-      : `it holds several, below ${places}: move one to a file of its own`;
+  const remedy = places === '' ? tomlRemedy(text) : `it holds several, below ${places}: move one to a file of its own`;
   return new ConfigError([
     `Cannot use ${file}: it is not a configuration of kubernetes-event-exporter ("route" and "receivers"), of kwatchman ("resource" and "handler") or of the Event Controller ("[global]"); ${remedy}`,
   ]);
+}
+
+/** kwatchman's chart, its ConfigMap and our own chart hold TOML. */
+function tomlRemedy(text: string): string {
+  return /^ *\[\[(resource|handler)\]\]/im.test(text)
+    ? 'move the TOML in it to a file whose name ends in .toml, or give the values of a chart to that of watchchain'
+    : "write watchchain's own as TOML, in a file whose name ends in .toml";
 }
 
 function fromAdapter({ value, problems, warnings, allowsPrograms, origin, locate }: Adapted): SourceFile {

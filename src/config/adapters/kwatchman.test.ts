@@ -72,6 +72,15 @@ async function problems(name: string, content: string): Promise<readonly string[
 }
 
 describe("kwatchman's file in YAML and JSON", () => {
+  test('TOML inside the values of its chart, or in its ConfigMap, is not read: the message says where it goes', async () => {
+    const inside = TOML.replace(/^/gm, '    ');
+    for (const content of [`kwatchman:\n  config: |\n${inside}`, `kind: ConfigMap\ndata:\n  config.toml: |\n${inside}`])
+      await assert.rejects(meaning('values.yaml', content), {
+        message:
+          /; move the TOML in it to a file whose name ends in \.toml, or give the values of a chart to that of watchchain$/m,
+      });
+  });
+
   test('means the same as its TOML, with keys in any case', async () => {
     const toml = await meaning('config.toml', TOML);
     assert.equal(toml[0]?.handlers.length, 4);

@@ -46,6 +46,7 @@ describe('parseYaml()', () => {
   for (const [text, message, line] of [
     ['a: 1\nlevel: {{info}}\n', /a key must be a string; a value with a template in it needs quotes/, 2],
     ['a: 1\ntext: {{ .X }} and more\n', /needs quotes around it/, 2],
+    ['a: 1\ntoken: {{ .Values.token }}\n', /render it first, with `helm template`$/, 2],
     ['token: "secret\nb: 1', /^broken YAML in column \d+: (?!.*secret)/, 2],
     ['a: 1\na: 2\n', /unique/, 2],
     ['a: 1\n--- \nb: 2\n', /a second document begins here, and only one is read: remove it$/, 2],

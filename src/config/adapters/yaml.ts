@@ -94,6 +94,8 @@ function reasonOf({ code, message }: YAMLError): string {
 function hint(text: string, line: number): string {
   const suspect = text.split('\n')[line - 1] ?? '';
   if (suspect.trimEnd().endsWith('：')) return '; it ends with a full-width colon (：) where YAML needs a plain one';
+  if (/\{\{-? *(\.Values\b|include )/.test(suspect) || /^ *\{\{-/.test(suspect))
+    return '; it is a template of Helm: render it first, with `helm template`';
   return suspect.includes('{{') ? '; a value with a template in it needs quotes around it: "{{ ... }}"' : '';
 }
 
