@@ -17,6 +17,17 @@ import { runCommand } from './run.ts';
 import { testCommand } from './test-chains.ts';
 import { versionText } from '../version.ts';
 
+const EXAMPLES = `
+Examples:
+  watchchain new config                    write a config.toml to start from
+  watchchain check --cluster               would it work, and may we?
+  watchchain                               watch, as config.toml says
+  watchchain -c their.yaml                 with another tool's file
+  watchchain --compat kwatchman -c FILE    with another tool's flags and
+                                           environment; also event-exporter,
+                                           event-controller, pod-watcher
+`;
+
 /** Runs one command and returns the exit code. Never throws. */
 export async function runCommandLine(io: CommandIo): Promise<number> {
   let action: Action | undefined;
@@ -26,6 +37,7 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
     .helpOption('-h, --help', 'print help')
     .helpCommand('help [command]', 'print help for a command')
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .addHelpText('after', EXAMPLES)
     .showSuggestionAfterError()
     .exitOverride();
   const choose = (chosen: Action) => {

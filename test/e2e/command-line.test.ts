@@ -125,6 +125,11 @@ describe('the state folder', () => {
   }
 });
 
+test('help shows how to start, and --compat, which is no option of any command', async () => {
+  await using workdir = await Workdir.make();
+  assert.match((await run(workdir, ['--help'])).stdout, /watchchain new config .*\n[^]*watchchain --compat kwatchman/);
+});
+
 test('help of a subcommand is the same as its --help', async () => {
   await using workdir = await Workdir.make();
   const [asked, own] = [await run(workdir, ['help', 'dead', 'list']), await run(workdir, ['dead', 'list', '--help'])];
