@@ -91,7 +91,7 @@ class Lasting {
   /** Begins the wait, or goes on with it. */
   async #wait(change: Change, why: string, context: Context): Promise<Decision> {
     const { state, now } = context;
-    if (state === undefined || state.told === 'perhaps' || !(await this.#continues(state, change, context)))
+    if (state === undefined || !(await this.#continues(state, change, context)))
       return waiting(begin(change, this.#seenAt(change, now), this.#forMs), why, change, context);
     if (state.told === 'surely') return { verdict: halt(`already reported: ${why}`), state };
     return waiting(goOn(state, change, now, this.#forMs), why, change, context);
@@ -127,7 +127,7 @@ class Lasting {
   /** Reports the object if the baseline, too, says that it still meets the tests. */
   async #wake(timer: Change, context: Context): Promise<Decision> {
     const { state, now, evidence, mayBeDelivered } = context;
-    if (state === undefined || state.told !== undefined)
+    if (state === undefined || state.told === 'surely')
       return { verdict: halt('nothing waits any more'), state: state ?? null };
     const times = { woken: timer.observedAt, now, forMs: this.#forMs, startedAt: this.#startedAt };
     const longer = extended(state, times);
@@ -135,8 +135,9 @@ class Lasting {
     const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
     const current = held?.metadata.uid === state.uid ? held : undefined;
     const { holds, why } = await this.#judge(timer, current, context);
+    const isTold = mayBeDelivered || state.told === 'perhaps';
     if (current === undefined || !holds)
-      return { verdict: halt(`over: ${why}`), state: mayBeDelivered ? { ...state, told: 'perhaps' } : null };
+      return { verdict: halt(`over: ${why}`), state: isTold ? { ...state, told: 'perhaps' } : null };
     return { verdict: await this.#report(timer, state, current, context), state: { ...state, told: 'surely' } };
   }
 

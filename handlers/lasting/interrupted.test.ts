@@ -31,6 +31,33 @@ describe('lasting, when something fails', () => {
     assert.deepEqual(told(seen), ['updated, 3 -> 4, over after 5m']);
   });
 
+  test('reports the end to a receiver that was told, although another change of the object comes before it', async (t) => {
+    const first: Change[] = [];
+    const flaky = recording('flaky', [], (n) => (n === 1 ? boom() : undefined));
+    const { chain } = await start(t, failing(), recording('first', first), flaky);
+    await accept(chain, 1);
+    await pass(chain, 5);
+    await chain.accept(KEY);
+    await chain.accept(KEY);
+    await pass(chain, 10);
+    assert.deepEqual(told(first), ['updated, 1 -> 2, for 5m now', 'updated, 3 -> 4, over after 5m']);
+  });
+
+  test('reports again what was perhaps told, if an earlier handler halted its end', async (t) => {
+    const first: Change[] = [];
+    const flaky = recording('flaky', [], (n) => (n === 1 ? boom() : undefined));
+    const gate = transform('gate', (change) => (/^[345]$/.test(change.resourceVersion) ? halt('not now') : change));
+    const again = failing({ field: { version: '^[2567]$' } });
+    const { chain } = await start(t, gate, again, recording('first', first), flaky);
+    await accept(chain, 1);
+    await pass(chain, 5);
+    await accept(chain, 1);
+    await pass(chain, 1);
+    await accept(chain, 3);
+    await pass(chain, 1);
+    assert.deepEqual(told(first), ['updated, 1 -> 2, for 5m now', 'updated, 1 -> 6, for 6m 10s now']);
+  });
+
   test('reports the end to a receiver that was perhaps told when a stop cut off its answer', async (t) => {
     const seen: Change[] = [];
     const reported = Promise.withResolvers<void>();

@@ -11,8 +11,8 @@ export type Wait = {
   /** When the next wake-up is due. */
   readonly due: number;
   /**
-   * From now on only the end is of interest. `surely`: it was reported. `perhaps`: it was over at a later attempt to report it, but
-   * an earlier attempt may have reached some receivers, which have to hear of the end when its change comes.
+   * `surely`: it was reported, and from now on only the end is of interest. `perhaps`: it was over at a later attempt to report
+   * it, but an earlier attempt may have reached some receivers, which have to hear of the end when its change comes.
    */
   readonly told?: 'surely' | 'perhaps';
 };
@@ -26,7 +26,10 @@ export function begin(change: { readonly id: number; readonly uid: string }, sin
 
 /** After another change that meets the tests. The configuration may have made `forMs` shorter meanwhile. */
 export function goOn(wait: Wait, change: { readonly id: number }, now: number, forMs: number): Wait {
-  return { ...wait, last: change.id, due: Math.min(wait.due, Math.max(wait.since + forMs, now + CATCH_UP_MS)) };
+  const soon = Math.max(wait.since + forMs, now + CATCH_UP_MS);
+  // Its wake-up came already: if the end of it does not come either, what was perhaps told is told once more.
+  const isAgain = wait.told === 'perhaps' && wait.due <= now;
+  return { ...wait, last: change.id, due: isAgain ? soon : Math.min(wait.due, soon) };
 }
 
 interface Waking {
