@@ -131,13 +131,14 @@ class Lasting {
       return { verdict: halt('nothing waits any more'), state: state ?? null };
     const times = { woken: timer.observedAt, now, forMs: this.#forMs, startedAt: this.#startedAt };
     const longer = extended(state, times);
-    if (longer !== undefined) return waiting(longer, 'it is not certain yet that it lasts', timer, context);
+    const perhaps: Partial<Wait> = mayBeDelivered || state.told === 'perhaps' ? { told: 'perhaps' } : {};
+    if (longer !== undefined)
+      return waiting({ ...longer, ...perhaps }, 'it is not certain yet that it lasts', timer, context);
     const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
     const current = held?.metadata.uid === state.uid ? held : undefined;
     const { holds, why } = await this.#judge(timer, current, context);
-    const isTold = mayBeDelivered || state.told === 'perhaps';
     if (current === undefined || !holds)
-      return { verdict: halt(`over: ${why}`), state: isTold ? { ...state, told: 'perhaps' } : null };
+      return { verdict: halt(`over: ${why}`), state: perhaps.told === undefined ? null : { ...state, ...perhaps } };
     return { verdict: await this.#report(timer, state, current, context), state: { ...state, told: 'surely' } };
   }
 
