@@ -1,14 +1,11 @@
 /** One run of a chain for one change: the core of the program. */
 import type { Change } from '../change.ts';
-import type { Clock } from '../clock.ts';
-import type { Evidence } from '../enrich/evidence.ts';
-import type { Enricher } from '../enrich/involved.ts';
 import { withInvolved } from '../enrich/needs.ts';
 import { editsOf } from '../change/edits.ts';
 import type { Json } from '../json.ts';
-import type { Logger } from '../log.ts';
 import type { Delivery, StateWrites } from '../store/delivery.ts';
-import { withDeadline, type Call, type RunningCalls } from './deadline.ts';
+import { CallContext, type CallEnvironment } from './call.ts';
+import { withDeadline, type Call } from './deadline.ts';
 import { isWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Moved, Outcome } from './fate.ts';
 import type { GatherWait } from './gathering.ts';
@@ -22,19 +19,15 @@ import {
 } from './handler.ts';
 import type { Observer } from './observe.ts';
 import { deliverWithFallback, type Fallbacks } from './fallback.ts';
-import { CallContext, canGather, type SinkStep, type Step } from './step.ts';
+import { canGather, type SinkStep, type Step } from './step.ts';
 import { checkedGroup, checkedDecision, checkedVerdict, checkWakeUp, sinkVerdict } from './verdict.ts';
 
 export interface AttemptOptions {
   readonly steps: readonly Step[];
   /** Whether branches get what this chain passes. */
   readonly hasBranches: boolean;
-  readonly clock: Clock;
-  readonly log: Logger;
+  readonly environment: CallEnvironment;
   readonly observer: Observer;
-  readonly calls: RunningCalls;
-  readonly enricher: Enricher;
-  readonly evidence: Evidence;
   readonly gather: Gather;
   /** See `Store.join`; returns the state of this handler. @throws HandlerFailure if the process is stopping */
   join(handler: string, group: string): Promise<ReadonlyMap<string, Json> | undefined>;
@@ -146,14 +139,14 @@ function isWaiting(verdict: Verdict | Waiting): verdict is Waiting {
 /** The handler's verdict, or that the change waits here for others: before it is sent, or due to the receiver's rate limit. */
 async function runOrGather(step: Step, change: Change, run: Run): Promise<Verdict | Waiting> {
   if (!canGather(step) || run.delivery.isAlone) return deliverOrFallBack(step, change, run);
-  const { gather } = run.options;
+  const { gather, environment } = run.options;
   const wait = gather.wait(step.id, change);
   if (wait !== undefined) return { change, wait };
   try {
     return await deliverOrFallBack(step, change, run);
   } catch (thrown) {
     if (!isWait(thrown)) throw thrown;
-    const limitedUntil = waitUntilOf(thrown, run.options.clock.steady());
+    const limitedUntil = waitUntilOf(thrown, environment.clock.steady());
     gather.rateLimited(step.id, limitedUntil);
     return { change, wait: { until: limitedUntil } };
   }
@@ -202,7 +195,7 @@ function callStep(step: Step, change: Change, run: Run): Promise<Verdict> {
       const { states, timerOf, attempts, crashes, perhapsSent, delivered } = delivery;
       const extras = {
         state: states.get(step.id),
-        now: options.clock.steady(),
+        now: options.environment.clock.steady(),
         isWakeUp: timerOf === step.id,
         mayBeDelivered: attempts > 0 || crashes > 0 || perhapsSent || delivered.length > 0,
         wakeAt,
@@ -221,18 +214,12 @@ async function callHandler<A, T>(
   work: (change: Change, context: HandlerContext) => A | Promise<A>,
   read: (answer: A) => T,
 ): Promise<T> {
-  const { clock, log, calls, observer, enricher, evidence } = options;
-  const beginCall = (running: Call): A | Promise<A> => {
+  const { environment, observer } = options;
+  const { clock, calls } = environment;
+  const beginCall = (call: Call): A | Promise<A> => {
     const attempt = delivery.attempts + 1;
-    const context = new CallContext(step, change, {
-      attempt,
-      call: running,
-      log,
-      enricher,
-      evidence,
-      insteadOf,
-      traceparent: observer.traceparent(),
-    });
+    const circumstances = { environment, call, attempt, insteadOf, traceparent: observer.traceparent() };
+    const context = new CallContext(step, change, circumstances);
     if (step.need === undefined) return work(change, context);
     return withInvolved(change, step.need, context).then((known) => work(known, context));
   };

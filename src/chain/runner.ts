@@ -12,6 +12,7 @@ import type { Batch, Delivery, Joined } from '../store/delivery.ts';
 import type { Store } from '../store/store.ts';
 import { attempt, type AttemptOptions, type Gather } from './attempt.ts';
 import { runBatch } from './batch.ts';
+import type { CallEnvironment } from './call.ts';
 import { Claims } from './claims.ts';
 import { RunningCalls } from './deadline.ts';
 import { FateWriter } from './fate-writer.ts';
@@ -19,7 +20,6 @@ import { HandlerFailure, isStopped, STOPPED } from './failure.ts';
 import type { Fallbacks } from './fallback.ts';
 import { fateOf, type Outcome } from './fate.ts';
 import { Gathering } from './gathering.ts';
-import type { BatchWindow } from './handler.ts';
 import { runGroup } from './group-run.ts';
 import { HeldWrites } from './held-writes.ts';
 import { startAll, stopAll } from './life.ts';
@@ -85,7 +85,8 @@ class Runner implements ChainRunner {
   readonly #options: ChainRunnerOptions;
   readonly #log: Logger;
   readonly #observer: Observer;
-  readonly #evidence: Evidence;
+  readonly #environment: CallEnvironment;
+  readonly #retry: RetryOptions;
   readonly #persistence: Persistence;
   readonly #fateWriter: FateWriter;
   /** Writes of ends that wait to share a commit. */
@@ -105,12 +106,14 @@ class Runner implements ChainRunner {
   #drained: Promise<void> = Promise.resolve();
 
   constructor(options: ChainRunnerOptions) {
-    const { chain, clock, log, metrics } = options;
+    const { chain, store, clock, log, metrics, random = Math.random } = options;
+    const { enricher = OFFLINE_ENRICHER, evidence = recordedEvidence(store, () => SECRET_ENV_NAMES) } = options;
     this.#options = options;
     this.#calls = new RunningCalls(() => (options.mayWork?.() === false ? STOPPED : undefined));
     this.#log = log.child({ chain: chain.name });
+    this.#environment = { clock, log: this.#log, calls: this.#calls, enricher, evidence };
+    this.#retry = { retry: chain.retry, clock, random };
     this.#observer = createObserver(chain.name, { clock, log: this.#log, metrics, tracer: options.tracer });
-    this.#evidence = options.evidence ?? recordedEvidence(options.store, () => SECRET_ENV_NAMES);
     this.#persistence = new Persistence(clock, this.#log);
     this.#fateWriter = new FateWriter({ ...options, log: this.#log });
     this.#heldWrites = new HeldWrites(clock);
@@ -151,7 +154,11 @@ class Runner implements ChainRunner {
       this.#handlers.flatMap((step) => (step.type === 'sink' && fallbackIds.has(step.id) ? [[step.id, step]] : [])),
     );
     checkGroups(this.#steps);
-    this.#gatherings = new Map(this.#steps.filter(canGather).map((step) => [step.id, this.#gatheringOf(step.window)]));
+    this.#gatherings = new Map(
+      this.#steps
+        .filter(canGather)
+        .map((step) => [step.id, new Gathering({ clock, window: step.window, awayFrom: chain.awayFrom })]),
+    );
   }
 
   kick(): void {
@@ -226,10 +233,10 @@ class Runner implements ChainRunner {
       : () => this.#runGroup([delivery, ...behind]);
   }
 
-  async #run(delivery: Delivery): Promise<RunResult<Outcome>> {
+  async #run(delivery: Delivery, gather = this.#gather): Promise<RunResult<Outcome>> {
     return isSetAside(delivery)
       ? setAside(delivery, this.#steps[0]?.id ?? this.#options.chain.name)
-      : runOnce(delivery, () => this.#attempt(delivery, this.#gather), this.#retryOptions);
+      : runOnce(delivery, () => this.#attempt(delivery, gather), this.#retry);
   }
 
   #runGroup(deliveries: readonly Delivery[]): Promise<void> {
@@ -260,20 +267,17 @@ class Runner implements ChainRunner {
     const step = this.#steps[at];
     const gathering = this.#gatherings.get(batch.handler);
     await runBatch(batch, {
-      retry: this.#retryOptions,
+      environment: this.#environment,
+      retry: this.#retry,
       store: this.#options.store,
       persistence: this.#persistence,
       observer: this.#observer,
-      calls: this.#calls,
-      log: this.#log,
-      enricher: this.#options.enricher ?? OFFLINE_ENRICHER,
-      evidence: this.#evidence,
       fallbacks: this.#fallbacks,
       sink: step === undefined || !canGather(step) || gathering === undefined ? undefined : { step, gathering },
       later: this.#steps.slice(at + 1).map(({ id }) => id),
       concurrency: this.#options.chain.concurrency,
       gather: this.#gather,
-      attempt: (delivery, gather) => this.#attempt(delivery, gather),
+      run: (delivery, gather) => this.#run(delivery, gather),
       settle: (delivery, runResult) => this.#settle(delivery, runResult),
       release: (delivery) => this.#fateWriter.release(delivery),
     });
@@ -285,12 +289,8 @@ class Runner implements ChainRunner {
     const options: AttemptOptions = {
       steps: this.#steps,
       hasBranches: this.#options.chain.branches.length > 0,
-      clock: this.#options.clock,
-      log: this.#log,
+      environment: this.#environment,
       observer: this.#observer.attempt(delivery),
-      calls: this.#calls,
-      enricher: this.#options.enricher ?? OFFLINE_ENRICHER,
-      evidence: this.#evidence,
       gather,
       join: (handler, group) => this.#join(delivery, handler, group),
       fallbacks: this.#fallbacks,
@@ -333,20 +333,10 @@ class Runner implements ChainRunner {
     return written;
   }
 
-  get #retryOptions(): RetryOptions {
-    const { chain, clock, random = Math.random } = this.#options;
-    return { retry: chain.retry, clock, random };
-  }
-
   readonly #gather: Gather = {
     wait: (sink, change) => this.#gatherings.get(sink)?.wait(change),
     rateLimited: (sink, until) => this.#gatherings.get(sink)?.rateLimited(until),
   };
-
-  #gatheringOf(window: BatchWindow | undefined): Gathering {
-    const { clock, chain } = this.#options;
-    return new Gathering({ clock, window, awayFrom: chain.awayFrom });
-  }
 
   async #releaseReady(): Promise<void> {
     await Promise.all(this.#claims.takeAll().map((delivery) => this.#fateWriter.release(delivery)));

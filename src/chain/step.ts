@@ -1,15 +1,11 @@
 /** A configured handler, ready to work, as one step of a chain. */
-import { idempotencyKey, type Change } from '../change.ts';
 import type { ChainConfig, FallbackConfig, HandlerConfig } from '../config/config.ts';
 import type { ReceiverFactory } from '../delivery/receiver.ts';
 import { hiderOf } from '../delivery/scrub.ts';
-import type { Evidence } from '../enrich/evidence.ts';
-import type { Enricher } from '../enrich/involved.ts';
 import { needOf, type Need } from '../enrich/needs.ts';
 import { toError } from '../errors.ts';
 import type {
   BatchWindow,
-  HandlerContext,
   HandlerEnvironment,
   SinkInstance,
   SinkMemory,
@@ -17,10 +13,7 @@ import type {
   TransformInstance,
 } from './handler.ts';
 import type { Json } from '../json.ts';
-import type { Logger } from '../log.ts';
-import { ownGetters } from '../change/own-getters.ts';
 import type { Store } from '../store/store.ts';
-import type { Call } from './deadline.ts';
 import { checkedInstance, checkNumbers } from './verdict.ts';
 
 const TRANSFORM_DEADLINE_MS = 10_000;
@@ -151,56 +144,4 @@ export type SinkStep = Extract<Step, { type: 'sink' }>;
 /** Whether it can deliver several changes at once. */
 export function canGather(step: Step): step is SinkStep {
   return step.type === 'sink' && step.instance.deliverMany !== undefined;
-}
-
-/** The circumstances of one call. */
-export interface Circumstances {
-  readonly attempt: number;
-  readonly call: Call;
-  readonly log: Logger;
-  readonly enricher: Enricher;
-  readonly evidence: Evidence;
-  /** The sink whose fallback this one is. */
-  readonly insteadOf?: string | undefined;
-  readonly traceparent?: string | undefined;
-}
-
-/** The context of one call. Signal, log and key are created on first use: most calls need none of them. */
-export class CallContext implements HandlerContext {
-  readonly id: string;
-  readonly attempt: number;
-  readonly insteadOf: string | undefined;
-  readonly traceparent: string | undefined;
-  readonly evidence: Evidence;
-  readonly involved: HandlerContext['involved'];
-  readonly topOwner: HandlerContext['topOwner'];
-  readonly namespaceOf: HandlerContext['namespaceOf'];
-  declare readonly signal: AbortSignal;
-  declare readonly log: Logger;
-  declare readonly idempotencyKey: string;
-  readonly #change: Change;
-  readonly #call: Call;
-  readonly #log: Logger;
-
-  constructor({ id }: Step, change: Change, circumstances: Circumstances) {
-    const { attempt, call, log, enricher, evidence, insteadOf, traceparent } = circumstances;
-    this.id = id;
-    this.attempt = attempt;
-    this.insteadOf = insteadOf;
-    this.traceparent = traceparent;
-    this.evidence = evidence;
-    this.involved = (about) => enricher.involved(about, call.signal);
-    this.topOwner = (about) => enricher.topOwner(about, call.signal);
-    this.namespaceOf = (about) => enricher.namespaceOf(about, call.signal);
-    this.#change = change;
-    this.#call = call;
-    this.#log = log;
-    Object.defineProperties(this, CallContext.#getters);
-  }
-
-  static readonly #getters = ownGetters<CallContext>({
-    signal: (context) => context.#call.signal,
-    log: (context) => context.#log.child({ handler: context.id, key: context.#change.key }),
-    idempotencyKey: (context) => idempotencyKey(context.#change, context.id),
-  });
 }
