@@ -7,7 +7,7 @@ import type { Delivery, StateWrites } from '../store/delivery.ts';
 import { CallContext, type CallEnvironment } from './call.ts';
 import { withDeadline, type Call } from './deadline.ts';
 import { isWait, HandlerFailure, waitUntilOf } from './failure.ts';
-import type { Arrival, Moved, Outcome } from './fate.ts';
+import type { Arrival, Outcome } from './fate.ts';
 import type { GatherWait } from './gathering.ts';
 import {
   isHalt,
@@ -64,6 +64,7 @@ export async function attempt(delivery: Delivery, options: AttemptOptions): Prom
     // Nobody else would ever remove its state, and one that missed changes misleads the handler if it is configured again.
     memory.states.set(timerOf, null);
     return {
+      kind: 'ended',
       end: { kind: 'halted', by: timerOf, reason: 'set by a handler that is no longer configured' },
       writes: memory,
     };
@@ -87,15 +88,18 @@ async function runSteps(steps: readonly Step[], initial: Change, initialRun: Run
   try {
     for (const [n, step] of steps.entries()) {
       const entry = isGrouping(step, run.delivery) ? await enterGroup(step, change, run) : run;
-      if ('movedTo' in entry) return entry;
+      if (entry === undefined) return { kind: 'moved' };
       if (!isHalt(entry)) run = entry;
       const verdict = isHalt(entry) ? entry : await runOrGather(step, change, run);
       if (isWaiting(verdict)) {
-        return { at: step.id, ...verdict, resume: () => runSteps(steps.slice(n + 1), verdict.change, run) };
+        const resume = () => runSteps(steps.slice(n + 1), verdict.change, run);
+        return { kind: 'arrived', at: step.id, ...verdict, resume };
       }
       options.observer.verdict(step.id, isHalt(verdict) ? 'halt' : 'pass');
-      if (isHalt(verdict))
-        return { end: { kind: 'halted', by: step.id, reason: step.hide(verdict.reason) }, writes: memory };
+      if (isHalt(verdict)) {
+        const end = { kind: 'halted', by: step.id, reason: step.hide(verdict.reason) } as const;
+        return { kind: 'ended', end, writes: memory };
+      }
       // The end of the delivery implies success of the last step. A sink that added notes is not checkpointed: they are not
       // stored, so on a retry it must run again.
       const isCheckpointed = step.type === 'sink' && verdict === change;
@@ -103,7 +107,7 @@ async function runSteps(steps: readonly Step[], initial: Change, initialRun: Run
       change = verdict;
     }
     const edits = options.hasBranches ? editsFor(delivery, change, options.steps) : undefined;
-    return { end: { kind: 'completed' }, writes: memory, edits };
+    return { kind: 'ended', end: { kind: 'completed' }, writes: memory, edits };
   } finally {
     await Promise.all(checkpoints);
   }
@@ -115,8 +119,8 @@ function isGrouping(step: Step, { group }: Delivery): step is Grouping {
   return step.type === 'stateful' && step.instance.group !== undefined && group === undefined;
 }
 
-/** The run with the state of its group, or why the change does not continue. */
-async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | Moved> {
+/** The run with the state of its group; why the change halts; or undefined if the group is busy, and the change waits for it. */
+async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run | Halt | undefined> {
   const group = await callHandler(
     step,
     change,
@@ -126,7 +130,7 @@ async function enterGroup(step: Grouping, change: Change, run: Run): Promise<Run
   );
   if (isHalt(group)) return group;
   const states = await run.options.join(step.id, group);
-  return states === undefined ? { movedTo: group } : { ...run, delivery: { ...run.delivery, group, states } };
+  return states === undefined ? undefined : { ...run, delivery: { ...run.delivery, group, states } };
 }
 
 type Waiting = Pick<Arrival, 'change' | 'wait'>;

@@ -105,7 +105,7 @@ async function collectArrivals({ deliveries, handler }: Batch, work: BatchWork):
   for (const [n, delivery] of deliveries.entries()) {
     if (n % MEMBERS_PER_TURN === MEMBERS_PER_TURN - 1) await nextTurn();
     const runResult = await work.run(delivery, gather);
-    if (runResult.kind === 'done' && 'resume' in runResult.result && runResult.result.at === handler) {
+    if (runResult.kind === 'done' && runResult.result.kind === 'arrived' && runResult.result.at === handler) {
       arrived.push({ delivery, arrival: runResult.result });
     } else await work.settle(delivery, runResult);
   }

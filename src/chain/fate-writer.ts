@@ -25,7 +25,7 @@ export class FateWriter {
 
   /** Returns whether there may be more to claim. */
   async write(delivery: Delivery, fate: Fate): Promise<boolean> {
-    if (fate.kind === 'ended') return this.#complete(delivery.id, fate.completion);
+    if (fate.kind === 'ended') return this.#complete(delivery.id, fate);
     if (fate.kind === 'parked' || fate.kind === 'gathered') await this.#options.store.park(delivery.id, fate.park);
     else await this.#giveUp(delivery, fate);
     return true;

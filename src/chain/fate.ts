@@ -6,6 +6,7 @@ import type { GatherWait } from './gathering.ts';
 
 /** How the change ended, and what stateful handlers want stored: committed together. */
 export interface Completion {
+  readonly kind: 'ended';
   readonly end: End;
   readonly writes: StateWrites;
   /** The handlers' edits of the change, for branches. */
@@ -14,6 +15,7 @@ export interface Completion {
 
 /** The change has reached a sink that will deliver several at once. */
 export interface Arrival {
+  readonly kind: 'arrived';
   /** The sink's id. */
   readonly at: string;
   /** The change as it reached the sink. */
@@ -26,22 +28,19 @@ export interface Arrival {
 
 /** The change was released to the store, where it waits for another of its group. */
 export interface Moved {
-  readonly movedTo: string;
+  readonly kind: 'moved';
 }
 
 /** The result of one run of the chain in which no handler fails. */
 export type Outcome = Completion | Arrival | Moved;
 
 /** How a run of the chain ended. */
-export type Fate =
-  | { readonly kind: 'ended'; readonly completion: Completion }
-  | { readonly kind: 'gathered'; readonly park: ParkRequest }
-  | Failed;
+export type Fate = Completion | { readonly kind: 'gathered'; readonly park: ParkRequest } | Failed;
 
 /** What follows from a run without a failure; undefined if nothing does, as the change was released. */
 export function fateOf({ attempts, deferredSince }: Delivery, result: Outcome): Fate | undefined {
-  if ('movedTo' in result) return undefined;
-  if (!('resume' in result)) return { kind: 'ended', completion: result };
+  if (result.kind === 'ended') return result;
+  if (result.kind === 'moved') return undefined;
   const { wait, at } = result;
   const reason = 'waits to be delivered together with others';
   return { kind: 'gathered', park: { ...wait, attempts, deferredSince, reason, gather: { handler: at } } };

@@ -69,9 +69,8 @@ export async function runGroup(deliveries: readonly Delivery[], parts: GroupRunP
 }
 
 function haltOf(runResult: RunResult<Outcome>): Completion | undefined {
-  return runResult.kind === 'done' && 'end' in runResult.result && runResult.result.end.kind === 'halted'
-    ? runResult.result
-    : undefined;
+  if (runResult.kind !== 'done' || runResult.result.kind !== 'ended') return undefined;
+  return runResult.result.end.kind === 'halted' ? runResult.result : undefined;
 }
 
 function statesAfter(before: ReadonlyMap<string, Json>, { states }: StateWrites): ReadonlyMap<string, Json> {

@@ -103,7 +103,7 @@ export function createObserver(chain: string, options: ObserverOptions): Observe
       tracer?.fate(chain, delivery, fate);
       switch (fate.kind) {
         case 'ended':
-          return recordEnd(delivery, fate.completion.end);
+          return recordEnd(delivery, fate.end);
         case 'gathered':
           return metrics.attempts.inc({ chain, outcome: 'gathered' });
         case 'parked':

@@ -256,7 +256,7 @@ class Runner implements ChainRunner {
           return false;
         }
         if (hasMore || this.#claims.hasMore) this.kick();
-        for (const { delivery, completion } of halted) this.#observer.fate(delivery, { kind: 'ended', completion });
+        for (const { delivery, completion } of halted) this.#observer.fate(delivery, completion);
         return true;
       },
     });

@@ -125,7 +125,7 @@ function tripSpan(traceId: string, chain: string, change: Change, fate: Fate, en
 }
 
 function outcomeOf(fate: Fate): string {
-  if (fate.kind === 'ended') return fate.completion.end.kind;
+  if (fate.kind === 'ended') return fate.end.kind;
   return fate.kind === 'parked' ? fate.why : fate.kind;
 }
 
