@@ -5,7 +5,7 @@ import { codeOf } from '../../src/errors.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
 import type { CapturedRequest } from '../../src/testing/receiver.ts';
-import { connectedSink } from '../../src/testing/sink.ts';
+import { connectedSink } from '../../src/testing/test-sink.ts';
 import grafana from './index.ts';
 
 const deployment = changeOf({

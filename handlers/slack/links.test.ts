@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
-import { connectedSink } from '../../src/testing/sink.ts';
+import { connectedSink } from '../../src/testing/test-sink.ts';
 import slack from './index.ts';
 
 const noted = (note: string) =>

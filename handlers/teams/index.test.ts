@@ -6,7 +6,7 @@ import type { Json } from '../../src/json.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
 import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
-import { connectedSink } from '../../src/testing/sink.ts';
+import { connectedSink } from '../../src/testing/test-sink.ts';
 import { withDifference } from '../diff/difference.ts';
 import teams from './index.ts';
 

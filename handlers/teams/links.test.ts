@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
-import { connectedSink } from '../../src/testing/sink.ts';
+import { connectedSink } from '../../src/testing/test-sink.ts';
 import { withDifference } from '../diff/difference.ts';
 import teams from './index.ts';
 

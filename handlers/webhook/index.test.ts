@@ -4,7 +4,7 @@ import type { SinkInstance } from '../../src/chain/handler.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { startReceiver } from '../../src/testing/receiver.ts';
-import { testReceivers } from '../../src/testing/sink.ts';
+import { receiversFor } from '../../src/testing/test-sink.ts';
 import { connected, deployment, event, failureOf, KEY, requestOf, scaled } from '../../src/testing/test-webhook.ts';
 import webhook from './index.ts';
 
@@ -136,7 +136,7 @@ describe('webhook: answers', () => {
 });
 
 test('webhook: a refused token in a header holds up no sink with another one, as after a reload', async (t) => {
-  const receivers = testReceivers(t);
+  const receivers = receiversFor(t);
   const server = await startReceiver(({ headers }) => ({ status: headers.authorization === 'Bearer new' ? 200 : 401 }));
   t.after(() => server.close());
   const sinkWith = (token: string): SinkInstance => {

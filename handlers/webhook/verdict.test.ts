@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test';
 import { codeOf } from '../../src/errors.ts';
 import { request } from '../../src/plugin/contract.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
-import { connectedSink } from '../../src/testing/sink.ts';
+import { connectedSink } from '../../src/testing/test-sink.ts';
 import { changeOf } from '../../src/testing/change.ts';
 import type { ReceiverAnswer } from '../../src/testing/receiver.ts';
 import webhook from './index.ts';

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { createLogger } from 'winston';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { logInto } from '../testing/log-into.ts';
 import { startReceiver } from '../testing/receiver.ts';
 import type { Receiver } from './receiver.ts';
-import { createReceivers } from './receivers.ts';
 import { failureOf, SECRET, send } from '../testing/test-receivers.ts';
+import { receiversFor } from '../testing/test-sink.ts';
 
 describe('createReceivers().states()', () => {
   test('returns the sinks, the last success and failure, and the open breaker of each far end', async (t) => {
@@ -15,13 +14,7 @@ describe('createReceivers().states()', () => {
     const server = await startReceiver(() => ({ status: answers.shift() ?? 200 }));
     t.after(() => server.close());
     const [clock, metrics] = [new FakeClock(), createMetrics()];
-    const receivers = createReceivers({
-      clock,
-      metrics,
-      log: createLogger({ silent: true }),
-      env: {},
-    });
-    t.after(() => receivers.close());
+    const receivers = receiversFor(t, { clock, metrics });
     const url = new URL(`${server.url}/${SECRET}`);
     const one = receivers.receiver({ name: 'a/slack', url });
     const other = receivers.receiver({ name: 'b/slack', url });
@@ -61,8 +54,7 @@ test('the breaker metric of a sink is 1 while one of its far ends fails, and mov
   const [clock, metrics] = [new FakeClock(), createMetrics()];
   const said: string[] = [];
   const log = logInto(({ message, receiver }) => said.push(`${String(receiver)}: ${message}`));
-  const receivers = createReceivers({ clock, metrics, log, env: {} });
-  t.after(() => receivers.close());
+  const receivers = receiversFor(t, { clock, metrics, log });
   const open = (name: string) =>
     ['post', 'update'].map((path) => receivers.receiver({ name, url: new URL(path, server.url) }));
   const shown = async () =>

@@ -17,7 +17,7 @@ export interface ReceiversOptions {
   /** For `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`. */
   readonly env: NodeJS.ProcessEnv;
   /** Resolves the names of receivers; the system's by default. */
-  readonly lookup?: LookupFunction;
+  readonly lookup?: LookupFunction | undefined;
 }
 
 export interface Receivers extends ReceiverFactory {

@@ -6,11 +6,9 @@ import { after, before, describe, test, type TestContext } from 'node:test';
 import { PassThrough } from 'node:stream';
 import { createLogger, transports } from 'winston';
 import { codeOf, RetryAfterError } from '../errors.ts';
-import { createMetrics } from '../metrics.ts';
 import { createCertificates, type Certificates } from '../testing/certificates.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
 import { listening, tunnelTo } from '../testing/listening.ts';
-import { createReceivers } from './receivers.ts';
+import { receiversFor } from '../testing/test-sink.ts';
 import { problemsOfTls, type TlsOptions } from './tls.ts';
 
 let files: Certificates;
@@ -42,9 +40,7 @@ async function tlsServer(t: TestContext, name = 'hook', options: ServerOptions =
 function sender(t: TestContext, url: URL, tls: TlsOptions, env: NodeJS.ProcessEnv = {}) {
   const output = new PassThrough();
   const log = createLogger({ transports: [new transports.Stream({ stream: output })] });
-  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env });
-  t.after(() => receivers.close());
-  const receiver = receivers.receiver({ name: 'hook', url, tls });
+  const receiver = receiversFor(t, { log, env }).receiver({ name: 'hook', url, tls });
   const { signal } = new AbortController();
   return {
     send: async () => (await receiver.send({ body: '{}', idempotencyKey: 'k', signal })).body,

@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import type { LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import type { TestContext } from 'node:test';
-import { createLogger } from 'winston';
-import { createMetrics } from '../metrics.ts';
 import { FakeClock } from './fake-clock.ts';
 import { startReceiver, type ReceiverAnswer } from './receiver.ts';
-import { createReceivers } from '../delivery/receivers.ts';
+import { receiversFor } from './test-sink.ts';
 import type { Receiver, ReceiverOptions } from '../delivery/receiver.ts';
 
 export const SECRET = 'XXXXSECRETXXXX';
@@ -19,10 +17,7 @@ export interface TestReceivers {
 
 export function testReceivers(t: TestContext, env: NodeJS.ProcessEnv = {}, lookup?: LookupFunction): TestReceivers {
   const clock = new FakeClock();
-  const log = createLogger({ silent: true });
-  const named = lookup === undefined ? {} : { lookup };
-  const receivers = createReceivers({ clock, metrics: createMetrics(), log, env, ...named });
-  t.after(() => receivers.close());
+  const receivers = receiversFor(t, { clock, env, lookup });
   return {
     clock,
     receiver: (url, options) => receivers.receiver({ name: 'slack', url: new URL(url), ...options }),

@@ -6,7 +6,7 @@ import type { SinkInstance, SinkMemory } from '../chain/handler.ts';
 import { changeOf } from './change.ts';
 import { testContext, testEnvironment, testMemory } from './handler.ts';
 import { startReceiver, type CapturedRequest, type ReceiverAnswer } from './receiver.ts';
-import { testReceivers } from './sink.ts';
+import { receiversFor } from './test-sink.ts';
 
 export interface Call {
   readonly method: string;
@@ -25,7 +25,7 @@ export async function workspace(
   refuse: (call: Call, n: number) => ReceiverAnswer | string | undefined = () => undefined,
   memory: SinkMemory = testMemory(),
 ) {
-  const receivers = testReceivers(t);
+  const receivers = receiversFor(t);
   const server = await startReceiver((request, n) => {
     const call = callOf(request);
     const refused = refuse(call, n);

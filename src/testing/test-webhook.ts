@@ -6,7 +6,7 @@ import { codeOf } from '../errors.ts';
 import { changeOf } from './change.ts';
 import { testContext } from './handler.ts';
 import type { CapturedRequest, ReceiverAnswer } from './receiver.ts';
-import { connectedSink } from './sink.ts';
+import { connectedSink } from './test-sink.ts';
 import webhook from '../../handlers/webhook/index.ts';
 
 export const KEY = 'cluster-1|uid-1|updated:1|default/webhook';

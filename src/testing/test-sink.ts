@@ -1,7 +1,7 @@
 /** A sink with a captured receiver, for tests of HTTP sinks. */
 import type { TestContext } from 'node:test';
 import type { HandlerDefinition, HandlerEnvironment, SinkInstance } from '../chain/handler.ts';
-import { createReceivers, type Receivers } from '../delivery/receivers.ts';
+import { createReceivers, type Receivers, type ReceiversOptions } from '../delivery/receivers.ts';
 import { createMetrics } from '../metrics.ts';
 import { FakeClock } from './fake-clock.ts';
 import { testEnvironment } from './handler.ts';
@@ -27,16 +27,17 @@ export async function connectedSink(
 ): Promise<ConnectedSink> {
   if (definition.type !== 'sink') throw new Error(`${definition.name} is not a sink`);
   const clock = new FakeClock();
-  const receivers = testReceivers(t, clock);
+  const receivers = receiversFor(t, { clock });
   const server = await startReceiver(respond);
   t.after(() => server.close());
   const parsed = definition.options.parse(options(server.url));
   return { server, clock, sink: definition.create(parsed, testEnvironment({ ...environment, receivers, clock })) };
 }
 
-/** Receivers as the service makes them. They end with the test. */
-export function testReceivers(t: TestContext, clock = new FakeClock()): Receivers {
-  const receivers = createReceivers({ clock, metrics: createMetrics(), log: testEnvironment().log, env: {} });
+/** Receivers as the service makes them. They end with the test. @param options default: a clock that stands still, no proxy */
+export function receiversFor(t: TestContext, options: Partial<ReceiversOptions> = {}): Receivers {
+  const { log } = testEnvironment();
+  const receivers = createReceivers({ clock: new FakeClock(), metrics: createMetrics(), log, env: {}, ...options });
   t.after(() => receivers.close());
   return receivers;
 }
