@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { describe, test, type TestContext } from 'node:test';
-import { startApiServer, type ApiServer, type ApiServerOptions } from './api-server.ts';
+import { describe, test } from 'node:test';
+import { startApiServer, type ApiServer } from './api-server.ts';
 
 interface Body {
   readonly [field: string]: unknown;
@@ -21,13 +21,6 @@ interface Body {
 interface WatchEvent {
   readonly type: string;
   readonly object: Body & { readonly code?: number; readonly reason?: string };
-}
-
-/** A server that ends with its test. */
-async function serverFor(t: TestContext, options?: ApiServerOptions): Promise<ApiServer> {
-  const server = await startApiServer(options);
-  t.after(() => server.close());
-  return server;
 }
 
 async function getJson(
@@ -64,8 +57,8 @@ const widget = { group: 'example.com', version: 'v1', resource: 'widgets', kind:
 const names = (body: Body): string[] => body.items.map(({ metadata }) => metadata.name);
 
 describe('startApiServer()', () => {
-  test('create() sets what a server sets, and GET returns the fields in server order', async (t) => {
-    const server = await serverFor(t);
+  test('create() sets what a server sets, and GET returns the fields in server order', async () => {
+    await using server = await startApiServer();
     server.create({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -89,8 +82,8 @@ describe('startApiServer()', () => {
     assert.equal(body.metadata['generation'], 1);
   });
 
-  test('update() moves the ownership of changed fields to its manager', async (t) => {
-    const server = await serverFor(t);
+  test('update() moves the ownership of changed fields to its manager', async () => {
+    await using server = await startApiServer();
     const image = (tag: string): object => ({
       apiVersion: 'apps/v1',
       kind: 'Deployment',
@@ -107,8 +100,8 @@ describe('startApiServer()', () => {
     assert(JSON.stringify(helm['fieldsV1']).includes('f:replicas'));
   });
 
-  test('update() without a change writes nothing, and a status update keeps the generation', async (t) => {
-    const server = await serverFor(t, { resources: [widget] });
+  test('update() without a change writes nothing, and a status update keeps the generation', async () => {
+    await using server = await startApiServer({ resources: [widget] });
     const manifest = { apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' }, spec: { size: 1 } };
     const created = server.create(manifest);
     assert.equal(server.update(manifest).metadata.resourceVersion, created.metadata.resourceVersion);
@@ -117,8 +110,8 @@ describe('startApiServer()', () => {
     assert.equal(after.metadata['generation'], 1);
   });
 
-  test('LIST omits kind and apiVersion of built-in items, and keeps them, with sorted keys, for custom resources', async (t) => {
-    const server = await serverFor(t, { resources: [widget] });
+  test('LIST omits kind and apiVersion of built-in items, and keeps them, with sorted keys, for custom resources', async () => {
+    await using server = await startApiServer({ resources: [widget] });
     server.create(configMap('one'));
     server.create({ spec: { z: 1, a: 2 }, kind: 'Widget', apiVersion: 'example.com/v1', metadata: { name: 'w' } });
     const builtIn = await getJson(server, '/api/v1/configmaps');
@@ -130,8 +123,8 @@ describe('startApiServer()', () => {
     assert(custom.text.includes('"spec":{"a":2,"z":1}'));
   });
 
-  test('LIST pages share one snapshot, and a compacted token gets 410 with a token to continue', async (t) => {
-    const server = await serverFor(t);
+  test('LIST pages share one snapshot, and a compacted token gets 410 with a token to continue', async () => {
+    await using server = await startApiServer();
     for (const name of ['a', 'b', 'c', 'd', 'e']) server.create(configMap(name));
     const first = (await getJson(server, '/api/v1/configmaps?limit=2')).body;
     assert.deepEqual([names(first), first.metadata['remainingItemCount']], [['a', 'b'], 3]);
@@ -146,15 +139,15 @@ describe('startApiServer()', () => {
     assert.deepEqual(names(rest.body), ['e']);
   });
 
-  test('LIST at a future resourceVersion answers 504 with the cause', async (t) => {
-    const server = await serverFor(t);
+  test('LIST at a future resourceVersion answers 504 with the cause', async () => {
+    await using server = await startApiServer();
     const { status, body } = await getJson(server, '/api/v1/pods?resourceVersion=999999');
     assert.equal(status, 504);
     assert(JSON.stringify(body['details']).includes('ResourceVersionTooLarge'));
   });
 
-  test('WATCH reports objects that enter or leave a selector as ADDED or DELETED', async (t) => {
-    const server = await serverFor(t);
+  test('WATCH reports objects that enter or leave a selector as ADDED or DELETED', async () => {
+    await using server = await startApiServer();
     server.create(configMap('a', { n: '1' }));
     const { body } = await getJson(server, '/api/v1/configmaps');
     const next = await watch(
@@ -179,8 +172,8 @@ describe('startApiServer()', () => {
     assert.equal(events[2]?.object.metadata.resourceVersion, left.metadata.resourceVersion);
   });
 
-  test('WATCH sends bookmarks on request, and a last one at its timeout', async (t) => {
-    const server = await serverFor(t);
+  test('WATCH sends bookmarks on request, and a last one at its timeout', async () => {
+    await using server = await startApiServer();
     const next = await watch(server, '/api/v1/pods?allowWatchBookmarks=true&timeoutSeconds=1');
     server.bookmark();
     server.create(configMap('a'));
@@ -189,8 +182,8 @@ describe('startApiServer()', () => {
     assert.equal(Number(last?.object.metadata.resourceVersion) - Number(first?.object.metadata.resourceVersion), 1);
   });
 
-  test('WATCH from a compacted version sends 410 in an ERROR event', async (t) => {
-    const server = await serverFor(t);
+  test('WATCH from a compacted version sends 410 in an ERROR event', async () => {
+    await using server = await startApiServer();
     const { metadata } = server.create(configMap('a'));
     server.update(configMap('a', { n: '2' }));
     server.compact();
@@ -200,12 +193,12 @@ describe('startApiServer()', () => {
     assert.equal(await next(), undefined);
   });
 
-  test('WATCH with sendInitialEvents is refused, or served up to the end bookmark', async (t) => {
+  test('WATCH with sendInitialEvents is refused, or served up to the end bookmark', async () => {
     const path =
       '/api/v1/configmaps?watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan';
-    const without = await serverFor(t);
+    await using without = await startApiServer();
     assert.equal((await getJson(without, path)).status, 422);
-    const server = await serverFor(t, { watchList: true });
+    await using server = await startApiServer({ watchList: true });
     server.create(configMap('a'));
     const next = await watch(server, path);
     assert.equal((await next())?.type, 'ADDED');
@@ -213,8 +206,8 @@ describe('startApiServer()', () => {
     assert.deepEqual(end?.object.metadata['annotations'], { 'k8s.io/initial-events-end': 'true' });
   });
 
-  test('POST, PUT, PATCH and DELETE work over HTTP; a stale PUT is a conflict; status is a subresource', async (t) => {
-    const server = await serverFor(t);
+  test('POST, PUT, PATCH and DELETE work over HTTP; a stale PUT is a conflict; status is a subresource', async () => {
+    await using server = await startApiServer();
     const send = (method: string, path: string, body?: object, type = 'application/json') =>
       getJson(server, path, {
         method,
@@ -242,8 +235,8 @@ describe('startApiServer()', () => {
     );
   });
 
-  test('an object with finalizers is deleted when the last of them is removed', async (t) => {
-    const server = await serverFor(t);
+  test('an object with finalizers is deleted when the last of them is removed', async () => {
+    await using server = await startApiServer();
     const next = await watch(server, '/api/v1/configmaps');
     const held = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', finalizers: ['x/y'] } };
     server.create(held);
@@ -253,8 +246,10 @@ describe('startApiServer()', () => {
     assert.deepEqual(types, ['ADDED', 'MODIFIED', 'DELETED']);
   });
 
-  test('discovery lists built-in and installed kinds in both forms, and an unavailable group as stale', async (t) => {
-    const server = await serverFor(t, { resources: [{ ...widget, group: 'metrics.k8s.io', unavailable: true }] });
+  test('discovery lists built-in and installed kinds in both forms, and an unavailable group as stale', async () => {
+    await using server = await startApiServer({
+      resources: [{ ...widget, group: 'metrics.k8s.io', unavailable: true }],
+    });
     server.addResource(widget);
     const groups = (await getJson(server, '/apis')).body['groups'] as { name: string }[];
     assert.deepEqual(groups.at(-1), {
@@ -273,8 +268,8 @@ describe('startApiServer()', () => {
     assert.equal((await fetch(`${server.url}/apis/example.com/v1`)).status, 404);
   });
 
-  test('what is not served gets a Status below a built-in group, else the text of a server without that path', async (t) => {
-    const server = await serverFor(t);
+  test('what is not served gets a Status below a built-in group, else the text of a server without that path', async () => {
+    await using server = await startApiServer();
     const unknown = await getJson(server, '/apis/apps/v1/widgets');
     assert.deepEqual([unknown.status, unknown.body['reason']], [404, 'NotFound']);
     for (const path of ['/apis/example.com/v1/widgets', '/apis/example.com/v1', '/apis/example.com', '/metricsx']) {
@@ -283,8 +278,8 @@ describe('startApiServer()', () => {
     }
   });
 
-  test('refuses verbs that a kind does not have, writes across namespaces, and dry runs, and writes nothing', async (t) => {
-    const server = await serverFor(t, { resources: [{ ...widget, verbs: ['get', 'list'] }] });
+  test('refuses verbs that a kind does not have, writes across namespaces, and dry runs, and writes nothing', async () => {
+    await using server = await startApiServer({ resources: [{ ...widget, verbs: ['get', 'list'] }] });
     server.create(configMap('a'));
     const before = server.resourceVersion;
     for (const [method, path, status] of [
@@ -298,8 +293,8 @@ describe('startApiServer()', () => {
     assert.equal(server.resourceVersion, before);
   });
 
-  test('DELETE of a collection deletes only what its selectors select', async (t) => {
-    const server = await serverFor(t);
+  test('DELETE of a collection deletes only what its selectors select', async () => {
+    await using server = await startApiServer();
     server.create(configMap('a', {}, { tier: 'web' }));
     server.create(configMap('b'));
     const path = '/api/v1/namespaces/shop/configmaps';
@@ -307,8 +302,8 @@ describe('startApiServer()', () => {
     assert.deepEqual(names((await getJson(server, path)).body), ['b']);
   });
 
-  test('an object without its last label has no labels, and no change if it had none', async (t) => {
-    const server = await serverFor(t);
+  test('an object without its last label has no labels, and no change if it had none', async () => {
+    await using server = await startApiServer();
     server.create(configMap('a', {}, { tier: 'web' }));
     const without = server.update(configMap('a', {}, {}));
     assert.equal(without.metadata.labels, undefined);
@@ -316,22 +311,22 @@ describe('startApiServer()', () => {
     assert.equal(again.metadata.resourceVersion, without.metadata.resourceVersion);
   });
 
-  test('discovery answers clients that know only the v2beta1 document in the plain form', async (t) => {
-    const server = await serverFor(t);
+  test('discovery answers clients that know only the v2beta1 document in the plain form', async () => {
+    await using server = await startApiServer();
     const accept = 'application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,application/json';
     const { body } = await getJson(server, '/apis', { headers: { accept } });
     assert.equal(body.kind, 'APIGroupList');
   });
 
-  test('a version of a custom resource returns what another version wrote', async (t) => {
-    const server = await serverFor(t, { resources: [widget, { ...widget, version: 'v2' }] });
+  test('a version of a custom resource returns what another version wrote', async () => {
+    await using server = await startApiServer({ resources: [widget, { ...widget, version: 'v2' }] });
     server.create({ apiVersion: 'example.com/v1', kind: 'Widget', metadata: { name: 'w' } });
     const { body } = await getJson(server, '/apis/example.com/v2/namespaces/default/widgets/w');
     assert.equal(body['apiVersion'], 'example.com/v2');
   });
 
-  test('token: requests without it get 401, and rotateToken() replaces it', async (t) => {
-    const server = await serverFor(t, { token: 'first' });
+  test('token: requests without it get 401, and rotateToken() replaces it', async () => {
+    await using server = await startApiServer({ token: 'first' });
     const status = async (token: string): Promise<number> =>
       (await getJson(server, '/api', { headers: { authorization: `Bearer ${token}` } })).status;
     assert.deepEqual([(await getJson(server, '/api')).status, await status('first')], [401, 200]);
@@ -339,8 +334,8 @@ describe('startApiServer()', () => {
     assert.deepEqual([await status('first'), await status('second')], [401, 200]);
   });
 
-  test('allow() refuses with the message of RBAC, and answers access reviews', async (t) => {
-    const server = await serverFor(t);
+  test('allow() refuses with the message of RBAC, and answers access reviews', async () => {
+    await using server = await startApiServer();
     server.allow(({ verb, namespace }) => verb !== 'list' || namespace === 'shop');
     const { status, body } = await getJson(server, '/apis/apps/v1/deployments');
     assert.equal(status, 403);
@@ -357,8 +352,8 @@ describe('startApiServer()', () => {
     assert.deepEqual(review.body['status'], { allowed: false });
   });
 
-  test('restart() drops watches and keeps port and data', async (t) => {
-    const server = await serverFor(t);
+  test('restart() drops watches and keeps port and data', async () => {
+    await using server = await startApiServer();
     server.create(configMap('a'));
     const { url } = server;
     const next = await watch(server, '/api/v1/configmaps');
@@ -371,7 +366,7 @@ describe('startApiServer()', () => {
   });
 
   test('writeKubeconfig() writes a file that only its owner can read', async (t) => {
-    const server = await serverFor(t, { token: 'secret' });
+    await using server = await startApiServer({ token: 'secret' });
     const folder = await mkdtemp(join(tmpdir(), 'watchchain-test-'));
     t.after(() => rm(folder, { recursive: true }));
     const path = await server.writeKubeconfig(join(folder, 'config'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, test } from 'node:test';
 import { startApiServer } from './api-server.ts';
 import { FakeClock } from './fake-clock.ts';
 import { LivingCluster } from './living-cluster.ts';
@@ -7,10 +7,9 @@ import { LivingCluster } from './living-cluster.ts';
 const COLLECTIONS = ['/apis/apps/v1/deployments', '/api/v1/pods', '/api/v1/secrets', '/api/v1/events'];
 
 /** All objects after some rounds of 56 s, as text, and what was narrated. */
-async function livedThrough(t: TestContext, rounds: number): Promise<{ objects: string[]; said: string[] }> {
+async function livedThrough(rounds: number): Promise<{ objects: string[]; said: string[] }> {
   const clock = new FakeClock();
-  const server = await startApiServer({ clock, kubeSystemUid: '11111111-2222-4333-8444-555555555555' });
-  t.after(() => server.close());
+  await using server = await startApiServer({ clock, kubeSystemUid: '11111111-2222-4333-8444-555555555555' });
   const said: string[] = [];
   const cluster = new LivingCluster(server, { clock, narrate: (what) => said.push(what) });
   cluster.furnish();
@@ -24,13 +23,13 @@ async function livedThrough(t: TestContext, rounds: number): Promise<{ objects: 
 }
 
 describe('LivingCluster', () => {
-  test('play() is deterministic to the byte', async (t) => {
-    const [first, second] = [await livedThrough(t, 2), await livedThrough(t, 2)];
+  test('play() is deterministic to the byte', async () => {
+    const [first, second] = [await livedThrough(2), await livedThrough(2)];
     assert.deepEqual(first, second);
   });
 
-  test('play() rolls out, edits, scales, rotates, runs out of memory, deletes and upgrades', async (t) => {
-    const { objects, said } = await livedThrough(t, 1);
+  test('play() rolls out, edits, scales, rotates, runs out of memory, deletes and upgrades', async () => {
+    const { objects, said } = await livedThrough(1);
     const [deployments = '', pods = '', , events = ''] = objects;
     assert.equal(said.length, 9);
     assert(deployments.includes('nginx:1.9.1') && !deployments.includes('nginx:1.7.9'));
@@ -39,10 +38,9 @@ describe('LivingCluster', () => {
     assert(events.includes('ClusterIsUpdating'));
   });
 
-  test('play() stops when its signal aborts', async (t) => {
+  test('play() stops when its signal aborts', async () => {
     const clock = new FakeClock();
-    const server = await startApiServer({ clock });
-    t.after(() => server.close());
+    await using server = await startApiServer({ clock });
     const cluster = new LivingCluster(server, { clock });
     cluster.furnish();
     const controller = new AbortController();

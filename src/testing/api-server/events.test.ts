@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startApiServer } from '../api-server.ts';
 
-test('an Event is served by both API groups, under one uid, with the field names of each', async (t) => {
-  const server = await startApiServer();
-  t.after(() => server.close());
+test('an Event is served by both API groups, under one uid, with the field names of each', async () => {
+  await using server = await startApiServer();
   const before = server.resourceVersion;
   const { metadata } = server.create({
     apiVersion: 'v1',

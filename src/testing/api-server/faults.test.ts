@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer, type Fault } from '../api-server.ts';
 
-/** A server with one ConfigMap `a` that ends with its test. */
-async function serverFor(t: TestContext): Promise<ApiServer> {
+/** A server with one ConfigMap `a`. */
+async function furnishedServer(): Promise<ApiServer> {
   const server = await startApiServer();
-  t.after(() => server.close());
   server.create(configMap('a'));
   return server;
 }
@@ -33,8 +32,8 @@ async function watched(server: ApiServer, write: () => void, query = ''): Promis
 }
 
 describe('ApiServer.fault() on requests', () => {
-  test('status honours skip and times, and answers with Retry-After and a Status', async (t) => {
-    const server = await serverFor(t);
+  test('status honours skip and times, and answers with Retry-After and a Status', async () => {
+    await using server = await furnishedServer();
     const fault = server.fault({ path: PATH, effect: 'status', status: 429, retryAfterSeconds: 7, skip: 1, times: 1 });
     const answers: Response[] = [];
     for (let n = 0; n < 3; n++) answers.push(await fetch(server.url + PATH));
@@ -50,8 +49,8 @@ describe('ApiServer.fault() on requests', () => {
     assert.equal(fault.hits, 1);
   });
 
-  test('affects only matching requests, and none after remove()', async (t) => {
-    const server = await serverFor(t);
+  test('affects only matching requests, and none after remove()', async () => {
+    await using server = await furnishedServer();
     const fault = server.fault({ path: /configmaps$/, watch: false, effect: 'status', status: 500 });
     assert.equal((await fetch(`${server.url}/api/v1/pods`)).status, 200);
     assert.equal((await fetch(server.url + PATH)).status, 500);
@@ -59,8 +58,8 @@ describe('ApiServer.fault() on requests', () => {
     assert.equal((await fetch(server.url + PATH)).status, 200);
   });
 
-  test('reset and hang give no answer', async (t) => {
-    const server = await serverFor(t);
+  test('reset and hang give no answer', async () => {
+    await using server = await furnishedServer();
     server.fault({ effect: 'reset', times: 1 });
     await assert.rejects(fetch(server.url));
     const hang = server.fault({ effect: 'hang', times: 1 });
@@ -72,8 +71,8 @@ describe('ApiServer.fault() on requests', () => {
     assert.equal(hang.hits, 1);
   });
 
-  test('truncate sends half of the body, and contentType answers 200 with another type', async (t) => {
-    const server = await serverFor(t);
+  test('truncate sends half of the body, and contentType answers 200 with another type', async () => {
+    await using server = await furnishedServer();
     const whole = await (await fetch(server.url + PATH)).text();
     server.fault({ effect: 'truncate', times: 1 });
     assert.equal(await (await fetch(server.url + PATH)).text(), whole.slice(0, whole.length >> 1));
@@ -91,8 +90,8 @@ describe('ApiServer.fault() on watches', () => {
     ['badChunkSize', ['ADDED', 'broken']],
     ['end', ['ADDED', 'end']],
   ] as const) {
-    test(`${effect} takes effect after the skipped events`, async (t) => {
-      const server = await serverFor(t);
+    test(`${effect} takes effect after the skipped events`, async () => {
+      await using server = await furnishedServer();
       const fault = server.fault({ watch: true, effect, skip: 1, times: 1 });
       const seen = await watched(server, () => server.create(configMap('b')));
       // Half a line before a break may or may not have reached the reader.
@@ -104,22 +103,22 @@ describe('ApiServer.fault() on watches', () => {
     });
   }
 
-  test('end in place of an event sends no bookmark: the event comes in the next watch', async (t) => {
-    const server = await serverFor(t);
+  test('end in place of an event sends no bookmark: the event comes in the next watch', async () => {
+    await using server = await furnishedServer();
     const query = `&allowWatchBookmarks=true&resourceVersion=${server.resourceVersion}`;
     for (const name of ['b', 'c']) server.create(configMap(name));
     server.fault({ effect: 'end', skip: 1, times: 1 });
     assert.deepEqual(await watched(server, () => {}, query), ['ADDED', 'end']);
   });
 
-  test('errorEvent sends a Status, then ends the watch', async (t) => {
-    const server = await serverFor(t);
+  test('errorEvent sends a Status, then ends the watch', async () => {
+    await using server = await furnishedServer();
     server.fault({ effect: 'errorEvent', status: 410, skip: 1 });
     assert.deepEqual(await watched(server, () => server.create(configMap('b'))), ['ADDED', 'ERROR', 'end']);
   });
 
-  test('line and duplicate send extra lines', async (t) => {
-    const server = await serverFor(t);
+  test('line and duplicate send extra lines', async () => {
+    await using server = await furnishedServer();
     const faults: Fault[] = [
       { effect: 'duplicate', times: 1 },
       { effect: 'line', line: 'garbage', skip: 1, times: 1 },
@@ -130,8 +129,8 @@ describe('ApiServer.fault() on watches', () => {
     assert.deepEqual(seen, ['ADDED', 'ADDED', 'ADDED', 'garbage', 'end']);
   });
 
-  test('stall silences an open watch, but not the next one', async (t) => {
-    const server = await serverFor(t);
+  test('stall silences an open watch, but not the next one', async () => {
+    await using server = await furnishedServer();
     const controller = new AbortController();
     const response = await fetch(`${server.url}${PATH}?watch=1`, { signal: controller.signal });
     const reader = response.body?.getReader();

@@ -16,9 +16,8 @@ describe('the options of LIST and WATCH', () => {
     ['watch=true&resourceVersion=5&resourceVersionMatch=NotOlderThan', 422],
     ['watch=true&sendInitialEvents=true', 422],
   ] as const) {
-    test(`${query} is refused with ${status}`, async (t) => {
-      const server = await startApiServer({ watchList: true });
-      t.after(() => server.close());
+    test(`${query} is refused with ${status}`, async () => {
+      await using server = await startApiServer({ watchList: true });
       assert.equal((await fetch(`${server.url}/api/v1/configmaps?${query}`)).status, status);
     });
   }

@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict';
-import { describe, test, type TestContext } from 'node:test';
+import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer } from '../api-server.ts';
-
-async function serverFor(t: TestContext): Promise<ApiServer> {
-  const server = await startApiServer();
-  t.after(() => server.close());
-  return server;
-}
 
 /** The names in a list, or its status if it is refused. */
 async function listed(server: ApiServer, path: string, query: string): Promise<readonly string[] | number> {
@@ -37,8 +31,8 @@ describe('selectors', () => {
     ['fieldSelector=metadata.name!%3Da\\,b', ['a', 'b', 'c']],
     ['fieldSelector=spec.replicas%3D1', 400],
   ] as const) {
-    test(decodeURIComponent(query), async (t) => {
-      const server = await serverFor(t);
+    test(decodeURIComponent(query), async () => {
+      await using server = await startApiServer();
       server.create(configMap('a', { tier: 'web' }));
       server.create(configMap('b', { tier: 'db', weight: '3' }));
       server.create(configMap('c'));
@@ -55,8 +49,8 @@ describe('selectors', () => {
     ['/apis/events.k8s.io/v1/events', 'regarding.kind=Pod', ['a']],
     ['/apis/events.k8s.io/v1/events', 'involvedObject.kind=Pod', 400],
   ] as const) {
-    test(`${query} of ${path}, where a field that is not set has the server's default`, async (t) => {
-      const server = await serverFor(t);
+    test(`${query} of ${path}, where a field that is not set has the server's default`, async () => {
+      await using server = await startApiServer();
       server.create({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } });
       server.create({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'a' } });
       server.create({ apiVersion: 'v1', kind: 'Event', metadata: { name: 'a' }, involvedObject: { kind: 'Pod' } });
