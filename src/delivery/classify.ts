@@ -5,11 +5,9 @@ import { printable, shortened } from '../log.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 
-/** For metrics and the breaker: `ok`, `limited` and `refused` do not count against the receiver's health. */
-export type Outcome = 'ok' | 'limited' | 'refused' | 'gone' | 'failed' | 'not sent';
-
 export interface Failure {
-  readonly outcome: Exclude<Outcome, 'ok'>;
+  /** For metrics and the breaker: `limited` and `refused` do not count against the receiver's health. */
+  readonly outcome: 'limited' | 'refused' | 'gone' | 'failed' | 'not sent';
   readonly error: Error;
 }
 

@@ -19,7 +19,7 @@ export interface TlsOptions {
 }
 
 const FILES = ['caFile', 'certFile', 'keyFile'] as const;
-type Texts = { readonly [File in (typeof FILES)[number]]?: string | undefined };
+type PerFile<T> = Partial<Record<(typeof FILES)[number], T | undefined>>;
 
 /** The options for Node's `tls.connect`. */
 export interface SecureSettings {
@@ -37,7 +37,7 @@ export function problemsOfTls(options: TlsOptions): readonly { readonly option: 
     const [given, missing] = certFile === undefined ? ['keyFile', 'certFile'] : ['certFile', 'keyFile'];
     return [{ option: missing, message: `is missing: ${given} needs it` }];
   }
-  const texts: { [File in (typeof FILES)[number]]?: string } = {};
+  const texts: PerFile<string> = {};
   for (const option of FILES) {
     const path = options[option];
     if (path === undefined) continue;
@@ -65,7 +65,7 @@ export function problemsOfTls(options: TlsOptions): readonly { readonly option: 
 /** The files of one receiver, read again when they are replaced. */
 export class TlsFiles {
   readonly #options: TlsOptions;
-  readonly #files: Partial<Record<(typeof FILES)[number], FreshFile>> = {};
+  readonly #files: PerFile<FreshFile> = {};
   #texts = '';
   #current: SecureSettings = {};
 
@@ -96,7 +96,7 @@ export class TlsFiles {
   }
 }
 
-function contextOf({ caFile, certFile, keyFile }: Texts): SecureSettings {
+function contextOf({ caFile, certFile, keyFile }: Readonly<PerFile<string>>): SecureSettings {
   return {
     ...(caFile === undefined ? {} : { ca: caFile }),
     ...(certFile === undefined ? {} : { cert: certFile }),
