@@ -30,9 +30,9 @@ export interface AppOptions {
   readonly env: NodeJS.ProcessEnv;
   /** `host:port` of the health and metrics endpoints; undefined for none. */
   readonly listen?: string | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
   /** Keep the state in memory only; it is lost when the process ends. */
-  readonly storeFile?: ':memory:';
+  readonly storeFile?: ':memory:' | undefined;
   /** Keep it in memory if the state folder is not writable, instead of refusing to start. */
   readonly allowInMemory?: boolean;
 }

@@ -46,7 +46,7 @@ export interface ChainRunnerOptions {
   /** Default: what was recorded, hiding secrets by the default names. */
   readonly evidence?: Evidence;
   /** Asked before each handler call; if false, the change is released unchanged. Default: always true. */
-  readonly mayWork?: () => boolean;
+  readonly mayWork?: (() => boolean) | undefined;
   /** 0 to 1, for the jitter of deferrals. Default Math.random. */
   readonly random?: () => number;
   /** Called when these branches, or the chain for dead letters, have been given a change. */

@@ -100,7 +100,7 @@ export async function startTestChain(test: TestContext, options: TestChainOption
       log,
       metrics,
       stdout: new PassThrough().resume(),
-      ...(options.mayWork === undefined ? {} : { mayWork: options.mayWork }),
+      mayWork: options.mayWork,
     });
   let runner = create();
   const { id: scope } = await real.openScope(SCOPE);

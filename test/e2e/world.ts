@@ -74,9 +74,9 @@ export class World implements AsyncDisposable {
       env,
       log: createLogger({ level: 'debug', format: 'json', color: false, stream: stderr.stream }),
       stdout: stdout.stream,
-      ...(options.keepState === true ? {} : { storeFile: ':memory:' }),
-      ...(options.listen === undefined ? {} : { listen: options.listen }),
-      ...(options.clock === undefined ? {} : { clock: options.clock }),
+      storeFile: options.keepState === true ? undefined : ':memory:',
+      listen: options.listen,
+      clock: options.clock,
     });
     try {
       await app.start();
