@@ -8,7 +8,7 @@ import { CallContext, type CallEnvironment } from './call.ts';
 import { withDeadline, type Call } from './deadline.ts';
 import { isWait, HandlerFailure, waitUntilOf } from './failure.ts';
 import type { Arrival, Outcome } from './fate.ts';
-import type { GatherWait } from './gathering.ts';
+import type { Gather } from './gathering.ts';
 import {
   isHalt,
   type Halt,
@@ -35,13 +35,6 @@ export interface AttemptOptions {
   readonly fallbacks: Fallbacks;
   /** Records durably that a sink has delivered. Never rejects. */
   checkpoint(handler: string): Promise<void>;
-}
-
-/** Consulted at each sink that can deliver several changes in one message. */
-export interface Gather {
-  /** See `Gathering`. */
-  wait(sink: string, change: Change): GatherWait | undefined;
-  rateLimited(sink: string, until: number): void;
 }
 
 type Verdict = Change | Halt;

@@ -15,6 +15,14 @@ export interface GatheringOptions {
 /** For how long a change waits at a sink for others. */
 export type GatherWait = Pick<ParkRequest, 'until' | 'isHold'>;
 
+/** The gathering of all sinks of a chain, by id: consulted at each that can deliver several changes in one message. */
+export interface Gather {
+  /** See {@link Gathering.wait}. */
+  wait(sink: string, change: Change): GatherWait | undefined;
+  /** See {@link Gathering.rateLimited}. */
+  rateLimited(sink: string, until: number): void;
+}
+
 /** How long to wait to see how many changes come at once: those that were missed, or that waited behind a window's members. */
 const BURST_MS = 2_000;
 
