@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineTransform, halt, type Halt, type HandlerContext } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { durationFrom, durationMs } from '../../src/config/duration.ts';
-import { filePath } from '../../src/config/paths.ts';
+import { workingFolder } from '../../src/config/paths.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { parseAnswer, requestOf, verdictOf } from '../../src/plugin/contract.ts';
 import { LineProgram } from '../../src/plugin/lines.ts';
@@ -25,10 +25,7 @@ const options = z.strictObject({
       '`"once"`: one process per change, which reads one JSON object from standard input until its end. `"lines"`: one process for all changes, which reads one line of JSON per change and writes one line per answer, with the `id` of the request.',
     )
     .meta({ example: 'lines' }),
-  cwd: filePath
-    .default('.')
-    .describe("The working directory; the default is the configuration file's folder.")
-    .meta({ example: 'plugins' }),
+  cwd: workingFolder,
   timeout: durationFrom('1ms')
     .default('30s')
     .describe(

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { defineTransform } from '../../src/chain/handler.ts';
 import { durationFrom, durationMs } from '../../src/config/duration.ts';
-import { filePath } from '../../src/config/paths.ts';
+import { filePath, workingFolder } from '../../src/config/paths.ts';
 import { ConfigError, toError } from '../../src/errors.ts';
 import type { Logger } from '../../src/log.ts';
 import { requestOf, verdictOf, type Answer } from '../../src/plugin/contract.ts';
@@ -39,10 +39,7 @@ const options = z.strictObject({
     .default('python3')
     .describe('The interpreter, 3.6 or later.')
     .meta({ example: 'python3.11' }),
-  cwd: filePath
-    .default('.')
-    .describe("The working directory; the default is the configuration file's folder.")
-    .meta({ example: 'plugins' }),
+  cwd: workingFolder,
   timeout: durationFrom('1ms')
     .default('30s')
     .describe(

@@ -12,6 +12,12 @@ export const OF_HOME = 'must not begin with ~, which only a shell replaces: writ
 /** The path of a file or folder. Written relative to the configuration, absolute when the schema and the handler see it. */
 export const filePath = z.string().min(1).refine(notOfHome, { error: OF_HOME }).meta({ isPath: true });
 
+/** The option `cwd` of handlers that run a program. */
+export const workingFolder = filePath
+  .default('.')
+  .describe("The working directory; the default is the configuration file's folder.")
+  .meta({ example: 'plugins' });
+
 /** Whether the file exists and Node's permission model lets us see it, under which `existsSync` throws for paths not allowed. */
 export function isThere(path: string): boolean {
   try {
