@@ -25,6 +25,26 @@ describe('chain runner: retry', () => {
     );
   });
 
+  test('a change whose message failed is sent again by itself, as the receiver may have it under its key', async (t) => {
+    const told: { readonly names: string; readonly key: string }[] = [];
+    const tell = (changes: readonly Change[], { idempotencyKey: key }: { readonly idempotencyKey: string }) => {
+      told.push({ names: changes.map(({ name }) => name).join(), key });
+      return told.length === 1 ? Promise.reject(boom()) : Promise.resolve();
+    };
+    const slack = sink('slack', (change, context) => tell([change], context), { deliverMany: tell });
+    const chain = await startTestChain(t, { handlers: [slack], digest: { windowMs: 10_000, over: 1 } });
+    await chain.accept('shop/a');
+    await chain.runner.idle();
+    await chain.accept('shop/b', 'shop/c');
+    await chain.runner.idle();
+    for (let second = 0; second < 15; second++) await chain.advance(1_000);
+    assert.deepEqual(
+      told.map(({ names }) => names),
+      ['a', 'a', 'b,c'],
+    );
+    assert.equal(told[1]?.key, told[0]?.key);
+  });
+
   test('18: retries go on for at least 31 s, then the change is a dead letter, logged with its key and counted', async (t) => {
     const at: number[] = [];
     const chain = await startTestChain(t, {

@@ -18,7 +18,7 @@ import { RunningCalls } from './deadline.ts';
 import { FateWriter } from './fate-writer.ts';
 import { HandlerFailure, isStopped, STOPPED } from './failure.ts';
 import type { Fallbacks } from './fallback.ts';
-import { fateOf, type Outcome } from './fate.ts';
+import { fateOf, type Failed, type Outcome } from './fate.ts';
 import { Gathering, type Gather } from './gathering.ts';
 import { runGroup } from './group-run.ts';
 import { HeldWrites } from './held-writes.ts';
@@ -311,7 +311,7 @@ class Runner implements ChainRunner {
   }
 
   async #settle(delivery: Delivery, runResult: RunResult<Outcome>): Promise<void> {
-    const fate = runResult.kind === 'done' ? fateOf(delivery, runResult.result) : runResult;
+    const fate = runResult.kind === 'done' ? fateOf(delivery, runResult.result) : this.#keptApart(runResult);
     if (fate === undefined) return this.#claims.hasMore ? this.kick() : undefined;
     if ('failure' in fate && isStopped(fate.failure)) return this.#fateWriter.release(delivery, true);
     const hasMore = await this.#writeTogether(() =>
@@ -321,6 +321,13 @@ class Runner implements ChainRunner {
     // Most changes have no successor: claiming after each would double the cost of a lone change.
     if (hasMore || this.#claims.hasMore) this.kick();
     this.#observer.fate(delivery, fate);
+  }
+
+  /** A message that failed may have arrived: within another, under its key, a receiver could not recognise the repetition. */
+  #keptApart(failed: Failed): Failed {
+    if (failed.kind === 'dead' || failed.why !== 'failed' || failed.park.gather !== undefined) return failed;
+    const canBeGathered = this.#gatherings.has(failed.failure.handler);
+    return canBeGathered ? { ...failed, park: { ...failed.park, isAlone: true } } : failed;
   }
 
   /** Writes with the next accept, when half of the slots are held, or soon; at once if someone waits for quiet. */
