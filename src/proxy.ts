@@ -1,5 +1,6 @@
-/** Which proxy a request goes through, according to the environment variables that curl, Go and others read. */
+/** Which proxy a request goes through, according to the environment variables that curl, Go and others read, and how it is asked. */
 import { BlockList, isIP } from 'node:net';
+import { Pool, type ProxyAgent } from 'undici';
 import { ConfigError } from './errors.ts';
 
 /**
@@ -76,4 +77,9 @@ function bareHost(target: URL): string {
 /** Without the brackets of an IPv6 address or the trailing dot of a fully qualified name. */
 function bare(host: string): string {
   return host.replace(/^\[|\]$|\.$/g, '');
+}
+
+/** For a ProxyAgent: the connections to the proxy, which is asked for a tunnel and has this long to answer. */
+export function tunnelsWithin(headersTimeout: number): NonNullable<ProxyAgent.Options['clientFactory']> {
+  return (origin, options) => new Pool(origin, { ...options, headersTimeout });
 }

@@ -1,8 +1,8 @@
 /** Connections to receivers: one pool for all with default needs, and one for each TLS setting or permitted address. */
 import { lookup as systemLookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { Agent, Pool, ProxyAgent, type Dispatcher } from 'undici';
-import { proxyFromEnv } from '../proxy.ts';
+import { Agent, ProxyAgent, type Dispatcher } from 'undici';
+import { proxyFromEnv, tunnelsWithin } from '../proxy.ts';
 import { guardedLookup } from './egress.ts';
 import { singleFlight } from './single-flight.ts';
 import { TlsFiles, type SecureSettings, type TlsOptions } from './tls.ts';
@@ -113,7 +113,5 @@ function createDispatcher(
     allowH2: false,
   };
   if (proxy === undefined) return new Agent(options);
-  const clientFactory = (origin: URL, toProxy: object): Dispatcher =>
-    new Pool(origin, { ...toProxy, headersTimeout: TUNNEL_TIMEOUT_MS });
-  return new ProxyAgent({ ...options, uri: proxy.href, clientFactory });
+  return new ProxyAgent({ ...options, uri: proxy.href, clientFactory: tunnelsWithin(TUNNEL_TIMEOUT_MS) });
 }

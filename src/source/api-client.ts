@@ -1,8 +1,9 @@
 /** The {@link ApiClient} over undici: HTTP/1.1, one agent per cluster and TLS material, every wait with a deadline. */
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, Pool, ProxyAgent, request, type Dispatcher } from 'undici';
+import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'undici';
 import { hiderOf, secretsOf } from '../delivery/scrub.ts';
 import { codeOf, toError } from '../errors.ts';
+import { tunnelsWithin } from '../proxy.ts';
 import { readWhole } from '../read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { VERSION } from '../version.ts';
@@ -187,8 +188,7 @@ function createDispatcher(tls: ConnectOptions, proxy: URL | undefined, connectin
     uri: proxy.href,
     requestTls: { ...connect, allowH2: false },
     connectTimeout: CONNECT_TIMEOUT_MS,
-    // Asks the proxy for tunnels.
-    clientFactory: (origin, options) => new Pool(origin, { ...options, headersTimeout: HEADERS_TIMEOUT_MS }),
+    clientFactory: tunnelsWithin(HEADERS_TIMEOUT_MS),
   });
 }
 
