@@ -8,6 +8,7 @@ import type { CommandIo } from './command.ts';
 
 /** Reports what is wrong with the command line, and throws. */
 type Refuse = (message: string) => never;
+/** Our own flags for the given ones, without a command. */
 type Rewrite = (argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv) => readonly string[];
 
 const TOOLS: Readonly<Record<string, Rewrite>> = {
@@ -40,22 +41,27 @@ function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: N
 
 /** These read the same configuration as `run`. */
 const READERS: readonly string[] = ['check', 'rbac'];
-/** Flags that `rewrite` adds, or that stay in a line to which somebody adds `check`, and that only `run` has. */
+/** What only `run` has, and may stay in a line to which somebody adds `check`. */
 const OF_RUN = /^--(or-in-memory|listen(=.*)?)$/s;
 
-/** `--compat TOOL check`: what `run` would read. Any other command of ours has nothing to rewrite. */
-function forCommand(argv: readonly string[], toRun: (argv: readonly string[]) => readonly string[]): readonly string[] {
-  const [command = '', ...flags] = argv;
-  if (command === '' || command.startsWith('-')) return toRun(argv);
-  if (command === 'run') return toRun(flags);
-  if (!READERS.includes(command)) return argv;
-  const [, ...read] = toRun(flags);
-  return [command, ...read.filter((flag, n) => !OF_RUN.test(flag) && read[n - 1] !== '--listen')];
+/** `run`, unless another command comes first: `--compat TOOL check` reads what `run` would. The rest of ours has no such flags. */
+function forCommand(
+  argv: readonly string[],
+  rewrite: (argv: readonly string[]) => readonly string[],
+): readonly string[] {
+  const [first = '', ...others] = argv;
+  const hasCommand = /^[^-]/.test(first);
+  const command = hasCommand ? first : 'run';
+  if (command !== 'run' && !READERS.includes(command)) return argv;
+  const flags = rewrite(hasCommand ? others : argv);
+  // The charts of these tools mount no volume for the state.
+  if (command === 'run') return ['run', '--or-in-memory', ...flags];
+  return [command, ...flags.filter((flag, n) => !OF_RUN.test(flag) && flags[n - 1] !== '--listen')];
 }
 
-/** kwatchman's flags are ours. Its chart mounts no volume for the state. */
+/** kwatchman's flags are ours. */
 function ofKwatchman(argv: readonly string[]): readonly string[] {
-  return ['run', '--or-in-memory', ...argv];
+  return argv;
 }
 
 /** kubernetes-event-exporter's flags, and ours for each. All of them take a value. */
@@ -89,19 +95,18 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
     if (value === undefined) return refuse(`flag needs an argument: -${name}`);
     if (value !== '') given.set(own, value);
   }
-  // The chart mounts no volume for the state.
-  return ['run', ...[...given].flat(), '--or-in-memory', ...rest];
+  return [...[...given].flat(), ...rest];
 }
 
 /** The Event Controller: only `-c` or `--config`, and CONFIG_FILE, which its container reads; without, the environment alone. */
 function ofEventController(argv: readonly string[], _refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
   const isGiven = argv.some((argument) => /^(-c|--config)/.test(argument));
   const file = env['CONFIG_FILE'] || NO_FILE;
-  return ['run', '--tool', 'event-controller', ...(isGiven ? [] : ['--config', file]), '--or-in-memory', ...argv];
+  return ['--tool', 'event-controller', ...(isGiven ? [] : ['--config', file]), ...argv];
 }
 
 /** The Pod Watcher: configured by its environment, and reachable from anywhere on this port. Our own flags are passed on. */
 function ofPodWatcher(argv: readonly string[]): readonly string[] {
   const port = argv.some((argument) => argument.startsWith('--listen')) ? [] : ['--listen', ':8080'];
-  return ['run', '--tool', 'pod-watcher', '--config', NO_FILE, ...port, '--or-in-memory', ...argv];
+  return ['--tool', 'pod-watcher', '--config', NO_FILE, ...port, ...argv];
 }
