@@ -1,41 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Change } from '../change.ts';
-import { RetryAfterError, TerminalError, WaitError } from '../errors.ts';
+import { RetryAfterError, TerminalError } from '../errors.ts';
 import { countOf, sink, startTestChain, transform, type TestChain } from '../testing/test-chain.ts';
-import { halt, type HandlerContext, type HandlerDefinition } from './handler.ts';
-
-interface Told {
-  readonly names: readonly string[];
-  readonly key: string;
-}
-
-interface Channel {
-  readonly told: Told[];
-  readonly definition: HandlerDefinition;
-  /** Thrown by the next messages, one by each; undefined by one that is delivered. */
-  readonly failures: unknown[];
-}
-
-/** A sink that puts up to `fits` changes into one message. `wait` returns when it may be sent, like a rate limit. */
-function channel(options: { fits?: number; wait?: () => number | undefined } = {}): Channel {
-  const told: Told[] = [];
-  const failures: unknown[] = [];
-  const message = (changes: readonly Change[], { idempotencyKey }: HandlerContext): Promise<void> => {
-    const until = options.wait?.();
-    if (until !== undefined) return Promise.reject(new WaitError(until));
-    const names = changes.map(({ name }) => name);
-    told.push({ names, key: idempotencyKey });
-    const failure = failures.shift();
-    return failure === undefined ? Promise.resolve() : Promise.reject(failure);
-  };
-  const { fits = 1_000 } = options;
-  const definition = sink('slack', (change, context) => message([change], context), {
-    deliverMany: message,
-    fits: () => fits,
-  });
-  return { told, failures, definition };
-}
+import { assertAllDone, channel, named, namesOf, sizes } from '../testing/test-channel.ts';
+import { halt } from './handler.ts';
 
 /** One message a second, by the chain's clock. */
 function paced(chainOf: () => TestChain): () => number | undefined {
@@ -46,15 +15,6 @@ function paced(chainOf: () => TestChain): () => number | undefined {
     freeAt = now + 1_000;
     return undefined;
   };
-}
-
-const named = (count: number, prefix = 'o'): string[] => Array.from({ length: count }, (_, n) => `shop/${prefix}${n}`);
-const namesOf = (told: readonly Told[]): string[] => told.flatMap(({ names }) => names);
-const sizes = (told: readonly Told[]): number[] => told.map(({ names }) => names.length);
-
-async function assertAllDone({ store }: TestChain, count: number): Promise<void> {
-  const [balance] = await store.balances();
-  assert.deepEqual([balance?.completed, balance?.pending], [count, 0]);
 }
 
 describe('changes that arrive faster than the rate of the receiver', () => {
@@ -299,117 +259,5 @@ describe('a batch', () => {
     await chain.advance(10_000);
     assert.deepEqual(told.at(-1)?.names, ['a', 'b']);
     assert.equal((await chain.store.balances())[0]?.pending, 0);
-  });
-});
-
-describe('digest', () => {
-  test('delivers up to `over` changes of a window one by one, and the rest when it ends', async (t) => {
-    const { told, definition } = channel();
-    const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 30_000, over: 2 } });
-    await chain.accept(...named(5));
-    await chain.runner.idle();
-    assert.deepEqual(sizes(told), [1, 1]);
-    await chain.accept(...named(2, 'late'));
-    await chain.runner.idle();
-    await chain.advance(30_000);
-    assert.deepEqual(sizes(told), [1, 1, 5]);
-    await chain.accept('shop/next');
-    await chain.runner.idle();
-    assert.deepEqual(told.at(-1)?.names, ['next']);
-    await assertAllDone(chain, 8);
-  });
-
-  test('holds no slot while it waits, and keeps the order of each object', async (t) => {
-    const { told, definition } = channel();
-    const others: string[] = [];
-    const chain = await startTestChain(t, {
-      concurrency: 1,
-      handlers: [sink('log', ({ name, action }) => Promise.resolve(void others.push(`${action} ${name}`))), definition],
-      digest: { windowMs: 30_000, over: 0 },
-    });
-    await chain.accept('shop/a', 'shop/b', 'shop/a');
-    await chain.runner.idle();
-    assert.deepEqual(others, ['added a', 'added b']);
-    await chain.advance(30_000);
-    await chain.advance(30_000);
-    assert.deepEqual(others, ['added a', 'added b', 'updated a']);
-    assert.deepEqual(
-      told.map(({ names }) => names.join()),
-      ['a,b', 'a'],
-    );
-  });
-
-  test('delivers repeated changes of an object right after the window, not a window later', async (t) => {
-    const { told, definition } = channel();
-    const chain = await startTestChain(t, { handlers: [definition], digest: { windowMs: 3_600_000, over: 0 } });
-    await chain.accept('shop/a', 'shop/b');
-    await chain.runner.idle();
-    await chain.advance(60_000);
-    await chain.accept('shop/a', 'shop/b', 'shop/a');
-    await chain.advance(3_540_000);
-    await chain.advance(2_000);
-    await chain.advance(2_000);
-    assert.deepEqual(
-      told.map(({ names }) => names.join()),
-      ['a,b', 'a,b', 'a'],
-    );
-    chain.clock.set(-3_600_000);
-    await chain.accept('shop/a');
-    await chain.runner.idle();
-    await chain.advance(3_599_000);
-    assert.equal(told.length, 3);
-    await chain.advance(1_000);
-    assert.equal(told.length, 4);
-  });
-
-  test('uses the window and `max` of the sink, unless the configuration sets a digest', async (t) => {
-    for (const [digest, atOnce] of [
-      [undefined, 3],
-      [{ windowMs: 30_000, over: 0 }, 0],
-    ] as const) {
-      const { told, definition } = channel();
-      const batching = { ...definition, batch: () => ({ windowMs: 30_000, over: 0, max: 3 }) } as HandlerDefinition;
-      const chain = await startTestChain(t, { handlers: [batching], ...(digest === undefined ? {} : { digest }) });
-      await chain.accept(...named(3));
-      await chain.runner.idle();
-      assert.equal(namesOf(told).length, atOnce);
-      await chain.accept('shop/late');
-      await chain.runner.idle();
-      await chain.advance(30_000);
-      assert.deepEqual(sizes(told), atOnce === 0 ? [4] : [3, 1]);
-    }
-  });
-
-  test('delivers one by one if the sink cannot batch', async (t) => {
-    const told: string[] = [];
-    const plain = sink('plain', ({ name }) => Promise.resolve(void told.push(name)));
-    const chain = await startTestChain(t, { handlers: [plain], digest: { windowMs: 30_000, over: 0 } });
-    await chain.accept('shop/a', 'shop/b');
-    await chain.runner.idle();
-    assert.deepEqual(told, ['a', 'b']);
-  });
-});
-
-describe('changes that happened while nothing was watching', () => {
-  test('are one summary from `awayFrom` of them on, and delivered one by one below', async (t) => {
-    const { told, definition } = channel();
-    const chain = await startTestChain(t, { handlers: [definition], awayFrom: 3 });
-    await chain.missed('shop/a', 'shop/b');
-    await chain.accept('shop/now');
-    await chain.runner.idle();
-    assert.deepEqual(
-      told.map(({ names }) => names.join()),
-      ['now'],
-    );
-    await chain.advance(2_000);
-    assert.deepEqual(
-      told.map(({ names }) => names.join()),
-      ['now', 'a', 'b'],
-    );
-    await chain.missed(...named(7));
-    await chain.runner.idle();
-    await chain.advance(2_000);
-    assert.deepEqual(sizes(told).slice(3), [7]);
-    await assertAllDone(chain, 10);
   });
 });
