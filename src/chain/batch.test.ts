@@ -184,6 +184,27 @@ describe('a batch', () => {
     );
   });
 
+  test('that failed, as it may have arrived, keeps its members and key when it waits for the rate', async (t) => {
+    let freeAt = 0;
+    const { told, failures, definition } = channel({
+      wait: () => (chain.clock.now() < freeAt ? freeAt : undefined),
+    });
+    const chain: TestChain = await startTestChain(t, { handlers: [definition], digest: many });
+    failures.push(new Error('no answer'));
+    await chain.accept('shop/a', 'shop/b');
+    await chain.runner.idle();
+    await chain.advance(10_000);
+    freeAt = chain.clock.now() + 20_000;
+    await chain.accept('shop/c', 'shop/d');
+    for (let n = 0; n < 6; n++) await chain.advance(5_000);
+    assert.deepEqual(
+      told.map(({ names }) => names.join()),
+      ['a,b', 'a,b', 'c,d'],
+    );
+    assert.equal(told[1]?.key, told[0]?.key);
+    await assertAllDone(chain, 4);
+  });
+
   test('leaves out members that a handler before the sink now halts or fails on', async (t) => {
     const { told, definition } = channel();
     let failures = 1;

@@ -49,6 +49,13 @@ interface Member {
   readonly arrival: Arrival;
 }
 
+/** A batch whose members are fixed. */
+interface Fixed {
+  readonly id: number;
+  /** Whether this is its first attempt. If not, the receiver may have it. */
+  readonly isNew: boolean;
+}
+
 const changesOf = (members: readonly Member[]): readonly Change[] => members.map(({ arrival }) => arrival.change);
 const deliveriesOf = (members: readonly Member[]): readonly Delivery[] => members.map(({ delivery }) => delivery);
 
@@ -63,7 +70,7 @@ export async function runBatch(claimed: Batch, work: BatchWork): Promise<void> {
   const arrived = await collectArrivals(batch, work);
   if (arrived.length === 0) return;
   const atSink = { ...work, sink };
-  if (batch.id !== undefined) return void (await deliver(arrived, batch.id, atSink));
+  if (batch.id !== undefined) return void (await deliver(arrived, { id: batch.id, isNew: false }, atSink));
   if (arrived.length > 1 && !sink.gathering.areFew(changesOf(arrived))) return deliverNew(arrived, atSink);
   return deliverSingly(deliveriesOf(arrived), work, gatherAt(batch.handler, undefined, work));
 }
@@ -78,7 +85,7 @@ async function deliverNew(arrived: readonly Member[], work: SinkWork): Promise<v
   const id = await work.persistence.keepTrying('fix the members of a batch', fix);
   if (id === undefined)
     return void (await Promise.all(deliveriesOf(arrived).map((delivery) => work.release(delivery))));
-  const until = await deliver(members, id, work);
+  const until = await deliver(members, { id, isNew: true }, work);
   const settleRest = ({ delivery, arrival }: Member): Promise<void> =>
     until === undefined
       ? work.release(delivery)
@@ -132,7 +139,7 @@ function representativeOf(members: readonly Member[]): Delivery {
 }
 
 /** Returns until when the receiver's rate limit allows no message, if that is why nothing was sent. */
-async function deliver(members: readonly Member[], id: number, work: SinkWork): Promise<number | undefined> {
+async function deliver(members: readonly Member[], batch: Fixed, work: SinkWork): Promise<number | undefined> {
   const { environment, fallbacks, observer, retry } = work;
   const first = representativeOf(members);
   const changes = changesOf(members);
@@ -156,7 +163,7 @@ async function deliver(members: readonly Member[], id: number, work: SinkWork): 
     await separate(remaining, runResult.failure, work);
     return undefined;
   }
-  return settleFailed(remaining, id, runResult, work);
+  return settleFailed(remaining, batch, runResult, work);
 }
 
 /** Whether it may be due to one of the members: no retry helps, but the receiver accepts others. */
@@ -177,15 +184,17 @@ async function separate(members: readonly Member[], failure: HandlerFailure, wor
   await Promise.all(members.map(({ delivery }) => work.settle(delivery, parked(delivery))));
 }
 
-/** Each member waits or is given up. @param id of the batch, if its members are fixed. Returns the same as {@link deliver} */
+/** Each member waits or is given up. @param batch undefined if its members are not fixed. Returns the same as {@link deliver} */
 async function settleFailed(
   members: readonly Member[],
-  id: number | undefined,
+  batch: Fixed | undefined,
   runResult: Failed,
   work: SinkWork,
 ): Promise<number | undefined> {
   const { step, gathering } = work.sink;
-  await Promise.all(members.map(({ delivery }) => work.settle(delivery, failureFor(delivery, runResult, step.id, id))));
+  await Promise.all(
+    members.map(({ delivery }) => work.settle(delivery, failureFor(delivery, runResult, step.id, batch))),
+  );
   if (runResult.kind === 'dead' || runResult.why !== 'waiting') return undefined;
   gathering.rateLimited(runResult.park.until);
   return runResult.park.until;
@@ -208,10 +217,11 @@ async function settleDelivered(members: readonly Member[], work: SinkWork): Prom
   await Promise.all(Array.from({ length: atOnce }, resumeNext));
 }
 
-/** The common failure as this member's: unsent, it may be gathered with others; perhaps arrived, only with the same members. */
-function failureFor({ attempts }: Delivery, runResult: Failed, handler: string, id: number | undefined): Failed {
+/** The common failure as this member's: never sent, it may be gathered with others; perhaps arrived, only with the same members. */
+function failureFor({ attempts }: Delivery, runResult: Failed, handler: string, batch: Fixed | undefined): Failed {
   if (runResult.kind === 'dead') return { ...runResult, attempts: attempts + 1 };
-  const gather: ParkRequest['gather'] = { handler, batch: runResult.why === 'waiting' ? undefined : id };
+  const isUnsent = runResult.why === 'waiting' && batch?.isNew === true;
+  const gather: ParkRequest['gather'] = { handler, batch: isUnsent ? undefined : batch?.id };
   return {
     ...runResult,
     park: { ...runResult.park, attempts: attempts + (runResult.why === 'failed' ? 1 : 0), gather },
