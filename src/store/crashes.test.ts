@@ -83,6 +83,26 @@ describe('after repeated crashes', () => {
     assert.deepEqual(await texts(last), ['c 0', 'd 0'], 'c was tried without a crash');
   });
 
+  test('never gathers what was running with others: a receiver may have it under a key of its own', async (t) => {
+    const path = await temporaryFile(t);
+    const start = starter(t, path);
+    const first = await start();
+    await withPending(first, ['running', 'waiting']);
+    await first.claim({ chain: 'default', limit: 100, now: NOW, stateful: [], atOnce: 1 });
+    const second = await start();
+    const running = await claimOne(second);
+    assert.deepEqual([running.change.name, running.isAlone], ['running', true]);
+    await second.park(running.id, { until: NOW, attempts: 0, deferredSince: undefined, reason: 'HTTP 429' });
+    const { deliveries } = await claim(second);
+    assert.deepEqual(
+      deliveries.map(({ change, isAlone }) => [change.name, isAlone]),
+      [
+        ['running', true],
+        ['waiting', false],
+      ],
+    );
+  });
+
   test('counts crashes for each member of a batch, and hands out the batch alone', async (t) => {
     const path = await temporaryFile(t);
     const start = starter(t, path);

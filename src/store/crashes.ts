@@ -6,6 +6,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { DeliveryRow } from './delivery-row.ts';
 import type { Facts } from './facts.ts';
+import { ALONE } from './gathered.ts';
 import { NoteFile } from './note-file.ts';
 import { query } from './query.ts';
 import { GATHERED, READY } from './schema.ts';
@@ -35,8 +36,9 @@ export class Crashes {
     this.#facts = facts;
     this.#noteFile = store === null ? undefined : new NoteFile(`${store}.running`);
     this.#statements = {
+      // A receiver may have it under its own key: within a batch, under another, it could not recognise the repetition.
       count: db.prepare(
-        `UPDATE deliveries SET claims = claims + 1 WHERE id IN (
+        `UPDATE deliveries SET claims = claims + 1, batch = ${ALONE} WHERE id IN (
            SELECT d.id FROM json_each(?) noted JOIN deliveries d ON d.id = noted.value WHERE d.state = ${READY}
            ORDER BY noted.key LIMIT ?)`,
       ),
