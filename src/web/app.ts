@@ -4,11 +4,13 @@ import { bodyLimit } from 'hono/body-limit';
 import { compress } from 'hono/compress';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { StoreError } from '../store/store-error.ts';
 import type { Gate } from './gate.ts';
 import { createGuard } from './guard.ts';
 import type { WebConfig } from '../config/config.ts';
 import { loginPage } from './login-page.ts';
 import { linkBase } from './link-base.ts';
+import { notRunning } from './problems.ts';
 import type { Route } from './route.ts';
 import type { Sessions } from './sessions.ts';
 import { styleHash } from './style.ts';
@@ -52,6 +54,8 @@ export function createWebApp(options: WebAppOptions): Hono {
   refuseOtherMethods(app, routes, basePath);
   app.notFound((c) => c.text('not found\n', 404));
   app.onError((error, c) => {
+    // The service stopped while the answer was being made.
+    if (error instanceof StoreError && error.code === 'STORE_CLOSED') return notRunning(c);
     log.error('Cannot render a page', { path: c.req.path, error: toError(error).message });
     return c.text('internal error\n', 500);
   });

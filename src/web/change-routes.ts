@@ -64,7 +64,7 @@ async function stream(
 ): Promise<Response> {
   const store = service.store();
   // The filter and the missed changes need the store. The page asks again by itself.
-  if (store === undefined) return c.text('the service is not running yet\n', 503, { 'retry-after': '5' });
+  if (store === undefined) return c.text('the service is not running\n', 503, { 'retry-after': '5' });
   if (feed.viewers >= MAX_VIEWERS)
     return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
   const found = await filterFor(store, query);

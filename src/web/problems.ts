@@ -2,9 +2,9 @@
 import type { Context } from 'hono';
 import type { z } from 'zod';
 
-/** The response before the state is open: an empty list would be a lie. */
+/** The response while the state is not open: an empty list would be a lie. */
 export function notRunning(c: Context): Response {
-  return c.json({ error: 'the service is not running yet' }, 503);
+  return c.json({ error: 'the service is not running' }, 503);
 }
 
 /** `limit: Too big: expected number to be <=500` */

@@ -287,6 +287,16 @@ test('a standby answers 503 for changes and dead letters, not empty lists', asyn
   const web = await TestWeb.start(t, { service: { store: () => undefined } });
   for (const path of ['/api/changes', '/api/dead-letters']) {
     const { status, body } = await web.ask(path);
-    assert.deepEqual([status, JSON.parse(body)], [503, { error: 'the service is not running yet' }], path);
+    assert.deepEqual([status, JSON.parse(body)], [503, { error: 'the service is not running' }], path);
   }
+});
+
+test('what the end of the service cuts short is answered 503, and is no error', async (t) => {
+  const web = await TestWeb.start(t);
+  await web.store.close();
+  for (const path of ['/api/changes', '/api/dead-letters']) {
+    const { status, body } = await web.ask(path);
+    assert.deepEqual([status, JSON.parse(body)], [503, { error: 'the service is not running' }], path);
+  }
+  assert.doesNotMatch(web.log, /"level":"error"/);
 });
