@@ -138,7 +138,9 @@ export class Deliveries {
 
   release(delivery: number, perhapsSent = false): void {
     this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
-    if (perhapsSent) this.#merging.keepApart(delivery);
+    if (!perhapsSent) return;
+    this.#merging.keepApart(delivery);
+    this.#gathered.keepAlone(delivery);
   }
 
   /** Moves a delivery from the queue of its object to that of a group: its successors there no longer wait for it. */

@@ -21,7 +21,7 @@ export interface Delivery {
   readonly crashes: number;
   /** A receiver may have it without a record of it: it was cut off, or may have been, when an earlier process ended. */
   readonly perhapsSent: boolean;
-  /** Never to be gathered with others: see {@link Death.isAlone}, {@link ParkRequest.isAlone}. Set by a crash, too. */
+  /** Never to be gathered with others: see {@link Death.isAlone}, {@link ParkRequest.isAlone}. Set by a crash and by an interruption, too. */
   readonly isAlone: boolean;
   /** Ids of the sinks that have already delivered this change. */
   readonly delivered: readonly string[];

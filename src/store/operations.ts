@@ -145,8 +145,12 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
       deliveries.park(delivery, park, now, dueSince),
     ),
     endWaits: write((chain: string, now: number, dueAt: number) => deliveries.endWaits(chain, now, dueAt)),
-    // A read, as which deliveries are claimed is in temporary tables only.
-    release: read((delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent)),
+    // Which deliveries are claimed is in temporary tables only.
+    release: {
+      run: (delivery: number, perhapsSent: boolean) => deliveries.release(delivery, perhapsSent),
+      writes: (_delivery: number, perhapsSent: boolean) => perhapsSent,
+      buffers: () => [],
+    },
     join: write((delivery: number, group: string, handlers: readonly string[]) =>
       deliveries.join(delivery, group, handlers),
     ),

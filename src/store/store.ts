@@ -121,7 +121,7 @@ export interface Store {
    * What waits at a sink for others goes on waiting.
    */
   endWaits(chain: string): Promise<void>;
-  /** Hands it back unchanged, as on shutdown. `perhapsSent`: it was interrupted, and must never be merged with others. */
+  /** Hands it back unchanged, as on shutdown. `perhapsSent`: it was interrupted, and must never be merged or gathered with others. */
   release(delivery: number, perhapsSent?: boolean): Promise<void>;
   /**
    * Moves this claimed delivery from the queue of its object to that of the group, where its id determines its place. It stays

@@ -123,6 +123,32 @@ export function batches(fixture: StoreFixture): void {
 
   if (!fixture.durable) return;
   describe('batches after a restart', () => {
+    storeTest(
+      fixture,
+      'do not include what was interrupted: a receiver may have it by itself',
+      async ({ store, reopen }) => {
+        await withPending(store, ['a', 'b']);
+        const [a] = (await claim(store)).deliveries;
+        await store.release(a?.id ?? 0, true);
+        const { deliveries } = await claim(await reopen());
+        const seenAs = deliveries.map(({ change, isAlone }) => [change.name, isAlone]);
+        assert.deepEqual(seenAs, [
+          ['a', true],
+          ['b', false],
+        ]);
+      },
+    );
+
+    storeTest(fixture, 'keep their members when they were interrupted', async ({ store, reopen }) => {
+      await gathered(store, ['a', 'b']);
+      const [a, b] = (await batchOf(store))?.deliveries ?? [];
+      assert.ok(a && b);
+      const id = await store.fixBatch([a.id, b.id]);
+      for (const member of [a, b]) await store.release(member.id, true);
+      const batch = await batchOf(await reopen());
+      assert.deepEqual([batch?.id, batch?.deliveries.length], [id, 2]);
+    });
+
     storeTest(fixture, 'are as they were, fixed or not, with their checkpoints', async ({ store, reopen }) => {
       await gathered(store, ['a', 'b', 'c']);
       const [a, b] = (await batchOf(store))?.deliveries ?? [];
