@@ -83,6 +83,9 @@ describe('slack with a token', () => {
           ],
         },
       ],
+      // A message of an Event may have an address in it.
+      unfurl_links: false,
+      unfurl_media: false,
     });
   });
 

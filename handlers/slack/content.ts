@@ -71,6 +71,11 @@ export function nonEmpty(content: Content): Content {
   throw new TerminalError('The template of message yields nothing: there is nothing to post');
 }
 
+/** Slack previews only what a text links to, which an object may have chosen, and would fetch it for that. */
+export function withoutPreviews(content: Content): object {
+  return content.text === undefined ? content : { ...content, unfurl_links: false, unfurl_media: false };
+}
+
 /** Says which sink a fallback replaces, next to the cluster's name. */
 export function withFallbackNote(
   content: Content,

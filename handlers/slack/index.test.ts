@@ -243,6 +243,8 @@ describe('slack: several in one message', () => {
     const message = 'note <!here> {{ change.object.metadata.annotations.note }}';
     assert.deepEqual(JSON.parse(await bodyOfAll(t, { message })), {
       text: [1, 2, 3].map((n) => `note <!here> n${n}`).join('\n'),
+      unfurl_links: false,
+      unfurl_media: false,
     });
   });
 

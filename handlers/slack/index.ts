@@ -8,7 +8,7 @@ import { scopeOf } from '../../src/template/scope.ts';
 import { isTemplate } from '../../src/template/template.ts';
 import { assertAccepted } from './response.ts';
 import { Bot } from './bot.ts';
-import { compileContent, withFallbackNote, nonEmpty, type Content } from './content.ts';
+import { compileContent, withFallbackNote, withoutPreviews, nonEmpty, type Content } from './content.ts';
 import { digestOf, countFitting } from './digest.ts';
 import { withLinks } from './links.ts';
 import { options, type Options } from './options.ts';
@@ -19,7 +19,7 @@ export default defineSink({
   summary: 'Posts each change to a Slack channel, through an incoming webhook or as a bot.',
   description: [
     "The title says what happened to which object. After `diff`, the text of an update has the headline and who did it in its first line, then a line per changed field, then the diff of what does not fit on a line; it is visibly cut at Slack's limit of 4,000 characters. Creations, deletions and updates without a diff have only a title, plus a text if there is something to add: that the change happened while nothing was watching, or that the object may only have left the selection.",
-    'No text from an object can mention a channel, put a link behind other words or end the code block; in the text of a template, Slack itself makes an address such as `https://host/path` clickable. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`; of several changes in one message, it notifies whoever any of them mentions.',
+    'No text from an object can mention a channel, put a link behind other words or end the code block; in the text of a template, Slack itself makes an address such as `https://host/path` clickable, but shows no preview of it. The templates of `message` and `fields` can, in their own text: `<https://logs.example/{{ change.namespace }}|logs>`, `<!here>`, `<@U012AB3CD>`, `<!subteam^S012AB3CD>`. Slack notifies only of mentions in `message`; of several changes in one message, it notifies whoever any of them mentions.',
     '`links` adds a line of links below the message, the standard one or your own. A list of many changes has no links.',
     'As a bot, with a `token`, it can also answer in threads (`threadKey`) and rewrite a message (`update`). It remembers which message that is for 30 days after the last message, across restarts. If the message was removed meanwhile, it posts a new one.',
     'Changes that come faster than `messagesPerSecond` are sent together: up to ten in full, in one message; more as a list of every object by name. Threads and rewritten messages are sent one by one.',
@@ -124,7 +124,7 @@ function webhookTransport(options: Options, { id, receivers }: HandlerEnvironmen
     async send(_change, content, { idempotencyKey, signal }) {
       // The library's own retries and timeout stay off: chain and receiver handle both.
       const client = new IncomingWebhook(webhookURL, { fetch: receiver.fetch(idempotencyKey, signal) });
-      await client.send(content as IncomingWebhookSendArguments).catch((thrown: unknown) => {
+      await client.send(withoutPreviews(content) as IncomingWebhookSendArguments).catch((thrown: unknown) => {
         throw originalError(thrown);
       });
     },

@@ -8,7 +8,7 @@ import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { isObject, type JsonObject } from '../../src/json.ts';
 import { printable, shortened } from '../../src/log.ts';
-import type { Content } from './content.ts';
+import { withoutPreviews, type Content } from './content.ts';
 
 /** Identifies a message, for everything that refers to it. */
 export interface MessageRef {
@@ -118,7 +118,7 @@ export class SlackApi {
   ): Promise<MessageRef> {
     const thread = to.thread === undefined ? {} : { thread_ts: to.thread };
     const broadcast = to.broadcast === true ? { reply_broadcast: true } : {};
-    const payload = { channel: to.channel, ...thread, ...broadcast, ...content };
+    const payload = { channel: to.channel, ...thread, ...broadcast, ...withoutPreviews(content) };
     const response = await this.#call('chat.postMessage', payload, context).catch((thrown: unknown) => {
       throw withChannel(thrown, to.channel);
     });

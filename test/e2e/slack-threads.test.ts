@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { deployment } from './cluster.ts';
 import { World } from './world.ts';
 
+const NO_PREVIEWS = { unfurl_links: false, unfurl_media: false };
+
 test('a thread in Slack continues after a restart of the service', async () => {
   await using world = await World.start((_request, n) => ({
     body: JSON.stringify({ ok: true, channel: 'C1', ts: `${n}.0` }),
@@ -32,8 +34,8 @@ threadKey = "{{ change.key }}"
   assert.deepEqual(
     world.slack.requests.map(({ path, body }) => [path, JSON.parse(body) as object]),
     [
-      ['/chat.postMessage', { channel: '#ops', text: 'added' }],
-      ['/chat.postMessage', { channel: 'C1', thread_ts: '1.0', text: 'deleted' }],
+      ['/chat.postMessage', { channel: '#ops', text: 'added', ...NO_PREVIEWS }],
+      ['/chat.postMessage', { channel: 'C1', thread_ts: '1.0', text: 'deleted', ...NO_PREVIEWS }],
     ],
   );
 });
