@@ -4,6 +4,7 @@ import { isEvent } from '../../src/event.ts';
 import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { nonEmpty, type Content, type Rendering } from './content.ts';
+import { MAX_MENTIONS } from './markup.ts';
 import { verbOf } from './message.ts';
 import { escapeText } from './text.ts';
 
@@ -11,7 +12,6 @@ import { escapeText } from './text.ts';
 const MAX_ATTACHMENTS = 10;
 /** Slack cuts a text at 40,000 characters; the rest is for the first line and for what Slack counts differently. */
 const MAX_TEXT_CHARS = 38_000;
-const MAX_MENTIONS = 10;
 /** A longer detail about an object is cut. */
 const MAX_DETAIL_CHARS = 150;
 /** The line ends, fences and count of a group's head. */

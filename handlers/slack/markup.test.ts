@@ -64,7 +64,25 @@ describe('compileMarkup()', () => {
 
   test('a text that is too long is cut, and contains no partial link', () => {
     const long = shown(`<https://x.example|${NOTE}>`, 'x'.repeat(200), 100);
-    assert.match(long, /^&lt;https:\/\/x\.example\|x+… \d+ more characters$/);
+    assert.match(long, /^x+… \d+ more characters$/);
     assert.ok(long.length <= 100);
+  });
+
+  test('a text that is cut keeps its links, and whoever its end would have notified is notified', () => {
+    const source = `<https://x.example|log> <!here>: ${NOTE} <https://y.example|more> cc <@U1> <!here>`;
+    for (let length = 150; length < 260; length++) {
+      const text = shown(source, '&'.repeat(length), 300);
+      assert.match(text, /^<https:\/\/x\.example\|log> <!here>: (?:&amp;)+… \d+ more characters <@U1>$/);
+      assert.ok(text.length <= 300, text);
+      const cut = Number(/(\d+) more/.exec(text)?.[1]);
+      assert.equal(text.split('&').length - 1 + cut, length + ' more cc  '.length);
+    }
+  });
+
+  test('a code block that is cut is closed, with the count inside', () => {
+    const source = `<!here>\n\`\`\`${NOTE}\`\`\` <@U1>`;
+    const lines = Array.from({ length: 40 }, (_, n) => `line ${n}`).join('\n');
+    assert.match(shown(source, lines, 200), /^<!here>\n```line 0\n[^`<]+\n… \d+ more lines``` <@U1>$/);
+    assert.match(shown(`\`\`\`${NOTE}\`\`\``, lines, 200), /^```line 0\n[^`<]+\n… \d+ more lines```$/);
   });
 });

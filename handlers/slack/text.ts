@@ -2,7 +2,8 @@
 import { printableLines } from '../../src/log.ts';
 import { countLines } from '../diff/unified.ts';
 
-const FENCE = '```';
+/** Begins a code block, and ends it. */
+export const FENCE = '```';
 /** Room kept for `\n… 1,234,567 more characters`. */
 const NOTE_CHARS = 32;
 
@@ -18,14 +19,14 @@ export type SizeOf = (text: string) => number;
 
 /** The text, made harmless, of at most `max` in size; its last line counts what does not fit. */
 export function plainText(text: string, max: number, sizeOf: SizeOf = codePoints): string {
-  return fitted(printableLines(text), max, sizeOf);
+  return fitted(escapeText(text), max, sizeOf);
 }
 
 /** The text, made harmless, as a code block of at most `max` code points; its last line counts what does not fit. */
 export function codeBlock(text: string, max: number): string {
   // A look-alike (modifier letter grave accent), since nothing escapes a backtick and three of them end the block.
-  const unfenced = printableLines(text).replaceAll('`', '\u02cb');
-  return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length, codePoints)}${FENCE}`;
+  const unfenced = escapeText(text).replaceAll('`', '\u02cb');
+  return `${FENCE}${fitted(unfenced, max - 2 * FENCE.length)}${FENCE}`;
 }
 
 /** Like {@link escapeText}, but for text beside a `<` of our own, which any `>` would close. */
@@ -43,29 +44,31 @@ function entities(text: string): string {
   return text.replace(/[&<>]/g, (character) => ENTITIES[character] ?? character);
 }
 
-function fitted(text: string, max: number, sizeOf: SizeOf): string {
-  // Escaping only lengthens, and a code point has at most two units: nothing beyond this can be shown.
-  const head = entitiesExceptArrows(text.slice(0, 2 * max));
-  if (text.length <= 2 * max && sizeOf(head) <= max) return head;
-
-  // Entities and surrogate pairs are not split.
+/**
+ * Text that is escaped already, of at most `max` in size; its last line counts what does not fit. Entities, surrogate pairs and
+ * whatever stands in angle brackets, which is our own, are not split.
+ */
+export function fitted(escaped: string, max: number, sizeOf: SizeOf = codePoints): string {
+  if (sizeOf(escaped) <= max) return escaped;
   let shown = '';
   let size = 0;
-  let taken = 0;
-  for (const [token] of head.matchAll(/&\w+;|[^]/gu)) {
+  for (const [token] of escaped.matchAll(/<[^>]*>|&\w+;|[^]/gu)) {
     size += sizeOf(token);
     if (size > max - NOTE_CHARS) break;
     shown += token;
-    taken += 1;
   }
   const lineEnd = shown.lastIndexOf('\n');
   // Whole lines, unless one of them is so long that little would be left.
   if (lineEnd > shown.length / 2) {
-    const lines = shown.slice(0, lineEnd);
-    const rest = text.split('\n').slice(lines.split('\n').length);
-    return `${lines}\n… ${more(countLines(rest), 'line')}`;
+    const rest = escaped.slice(lineEnd + 1).split('\n');
+    return `${shown.slice(0, lineEnd)}\n… ${more(countLines(rest), 'line')}`;
   }
-  return `${shown}… ${more(codePoints(text) - taken, 'character')}`;
+  return `${shown}… ${more(countCharacters(escaped.slice(shown.length)), 'character')}`;
+}
+
+/** As they are read: an entity is one, and a link is its label. */
+function countCharacters(escaped: string): number {
+  return codePoints(escaped.replace(/<[^>|]*\|?([^>]*)>/g, '$1').replace(/&\w+;/g, '&'));
 }
 
 function more(count: number, noun: string): string {
