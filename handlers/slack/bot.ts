@@ -38,6 +38,8 @@ export class Bot {
   readonly #update: (scope: TemplateScope) => string;
   /** The last delivery per key: two at once would both start the thread. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** What the store has refused, as on a full disk. */
+  readonly #unsaved = new Map<string, StoredMessage | null>();
 
   constructor(options: Options, { api, memory }: { readonly api: SlackApi; readonly memory: SinkMemory }) {
     this.#api = api;
@@ -89,45 +91,57 @@ export class Bot {
     const parent = await this.#recall(key);
     if (parent === undefined) {
       const location = await this.#api.post({ channel }, content, context);
-      if (!isComplete) await this.#memory.set(key, { ...location });
+      if (!isComplete) await this.#remember(key, { ...location });
       return;
     }
     const to = { channel: parent.channel, thread: parent.ts, broadcast };
     const isGone = await failsBecauseGone(() => this.#api.post(to, content, context));
     if (isGone) {
-      await this.#memory.set(key, null);
+      await this.#remember(key, null);
       return this.#reply(key, reply);
     }
-    if (!isComplete) return this.#keep(key, parent);
+    // Written again, or it would be forgotten.
+    if (!isComplete) return this.#remember(key, parent);
     // A failed reaction is retried, and the answer must not be posted twice.
-    await this.#memory.set(endKeyOf(context), parent);
+    await this.#remember(endKeyOf(context), parent);
     await this.#end(key, parent, context);
   }
 
   /** The thread is over before the reaction: if that is refused, the next message must not hide in an old thread. */
   async #end(key: string, parent: StoredMessage, context: CallContext): Promise<void> {
     // After a crash in between, it may be another thread's already.
-    if ((await this.#recall(key))?.ts === parent.ts) await this.#memory.set(key, null);
+    if ((await this.#recall(key))?.ts === parent.ts) await this.#remember(key, null);
     await failsBecauseGone(() => this.#api.react(parent, this.#emoji, context));
-    await this.#memory.set(endKeyOf(context), null);
+    await this.#remember(endKeyOf(context), null);
   }
 
   async #rewrite(key: string, { channel, content, context }: OutgoingMessage): Promise<void> {
     const kept = await this.#recall(key);
     if (kept !== undefined && !(await failsBecauseGone(() => this.#api.update(kept, content, context))))
-      return this.#keep(key, kept);
+      return this.#remember(key, kept);
     const location = await this.#api.post({ channel }, content, context);
-    await this.#memory.set(key, { ...location });
+    await this.#remember(key, { ...location });
   }
 
   /** Only this class writes it. */
   async #recall(key: string): Promise<StoredMessage | undefined> {
-    return (await this.#memory.get(key)) as StoredMessage | undefined;
+    const unsaved = this.#unsaved.get(key);
+    return unsaved === undefined
+      ? ((await this.#memory.get(key)) as StoredMessage | undefined)
+      : (unsaved ?? undefined);
   }
 
-  /** Writes it again, or it would be forgotten. What was sent does not fail because the disk has no room for that. */
-  async #keep(key: string, message: StoredMessage): Promise<void> {
-    await this.#memory.set(key, message).catch(() => undefined);
+  /** Never fails: what was posted would be posted again. What cannot be written is kept here, and written with the next message. */
+  async #remember(key: string, message: StoredMessage | null): Promise<void> {
+    this.#unsaved.set(key, message);
+    for (const [unsavedKey, unsaved] of this.#unsaved) {
+      try {
+        await this.#memory.set(unsavedKey, unsaved);
+      } catch {
+        return;
+      }
+      if (this.#unsaved.get(unsavedKey) === unsaved) this.#unsaved.delete(unsavedKey);
+    }
   }
 
   async #inTurn(key: string, work: () => Promise<void>): Promise<void> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { SinkMemory } from '../../src/chain/handler.ts';
+import { testMemory } from '../../src/testing/handler.ts';
 import { agingMemory, context, THREADS, told, upgrade, workspace } from '../../src/testing/test-slack.ts';
 
 describe('slack threads', () => {
@@ -138,6 +140,33 @@ describe('slack threads', () => {
       ['reactions.add', 'white_check_mark', '170000001.0'],
       ['reactions.add', 'white_check_mark', '170000001.0'],
       ['chat.postMessage', 'Upgrading', ''],
+    ]);
+  });
+
+  test('nothing is posted twice if the store refuses what is to be remembered, and the thread goes on', async (t) => {
+    const stored = testMemory();
+    let isFull = true;
+    const memory: SinkMemory = {
+      ...stored,
+      set: (key, value) => (isFull ? Promise.reject(new Error('the disk is full')) : stored.set(key, value)),
+    };
+    const { bot, calls } = await workspace(t, undefined, memory);
+    const sink = bot(THREADS);
+    await sink.deliver(upgrade('Upgrading'), context());
+    await sink.deliver(upgrade('Upgrading', 'c2'), context());
+    await sink.deliver(upgrade('Progress'), context());
+    await sink.deliver(upgrade('Upgraded'), context());
+    isFull = false;
+    await sink.deliver(upgrade('Upgrading'), context());
+    await bot(THREADS).deliver(upgrade('Progress', 'c2'), context());
+    assert.deepEqual(told(calls()), [
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Progress', '170000001.0'],
+      ['chat.postMessage', 'Upgraded', '170000001.0'],
+      ['reactions.add', 'white_check_mark', '170000001.0'],
+      ['chat.postMessage', 'Upgrading', ''],
+      ['chat.postMessage', 'Progress', '170000002.0'],
     ]);
   });
 });
