@@ -31,7 +31,7 @@ function problemOf(name: string, seen: ReadonlySet<string>): string | undefined 
 }
 
 export interface Headers {
-  /** By lower-case name. @throws TerminalError naming the header, also if a value has a line break or a control character */
+  /** By lower-case name, without those that yield nothing. @throws TerminalError naming the header, also if a value has a line break or a control character */
   render(scope: TemplateScope): Record<string, string>;
 }
 
@@ -43,7 +43,12 @@ export function compileHeaders(sources: Readonly<Record<string, string>>): Heade
   }));
   return {
     render: (scope) =>
-      Object.fromEntries(headers.map(({ name, field, template }) => [name, headerValue(template, field, scope)])),
+      // Some servers refuse a request with an empty header, and no receiver needs one.
+      Object.fromEntries(
+        headers
+          .map(({ name, field, template }) => [name, headerValue(template, field, scope)] as const)
+          .filter(([, value]) => value !== ''),
+      ),
   };
 }
 

@@ -103,6 +103,16 @@ describe('webhook: headers', () => {
     assert.equal(headers['user-agent'], 'mine');
   });
 
+  test('that yield nothing are left out, as some servers refuse an empty one; the default stays', async (t) => {
+    const headers = { 'X-Tenant': '{{ event.host }}', 'X-Blank': ' ', 'Content-Type': '{{ event.host }}' };
+    const { headers: sent } = await requestOf(t, { headers }, event('m'));
+    assert.deepEqual(
+      Object.keys(sent).filter((name) => name.startsWith('x-')),
+      [],
+    );
+    assert.equal(sent['content-type'], 'application/json');
+  });
+
   test('with a line break from the cluster are refused, naming the header: nothing is sent', async (t) => {
     for (const message of ['a\r\nX-Admin: yes', 'a\nb', 'a\u0000b', 'a\u007fb']) {
       const failure = await failureOf(t, { headers: { 'X-Message': '{{ event.message }}' } }, event(message));

@@ -43,7 +43,7 @@ export const options = z
     headers: headerTemplates
       .default({})
       .describe(
-        'More headers, or other values for the default ones; each value is a template. If a header cannot be rendered, the change becomes a dead letter.',
+        'More headers, or other values for the default ones; each value is a template. One that yields nothing is left out. If a header cannot be rendered, the change becomes a dead letter.',
       )
       .meta({ example: { Authorization: 'Bearer ${TOKEN}', 'X-Reason': '{{ event.reason }}' } }),
     layout: layout
