@@ -77,3 +77,25 @@ test('the breaker metric of a sink is 1 while one of its far ends fails, and mov
   await send(post as Receiver);
   assert.deepEqual([await shown(), said], [['b/slack 0'], ['b/slack: Receiver works again']]);
 });
+
+test('a far end that nobody uses keeps its rest across a reload, and is forgotten after an hour', async (t) => {
+  const server = await startReceiver(() => ({ status: 500 }));
+  t.after(() => server.close());
+  const clock = new FakeClock();
+  const receivers = receiversFor(t, { clock });
+  const open = (path = '/'): Receiver => receivers.receiver({ name: 'a/slack', url: new URL(path, server.url) });
+  const first = open();
+  for (let n = 0; n < 5; n++) await failureOf(send(first));
+  await first.close();
+  await open('/other').close();
+  const second = open();
+  assert.notEqual(receivers.states()[0]?.restsUntil, undefined, 'the successor goes on with the breaker');
+  await second.close();
+  await clock.advance(3_600_001);
+  await open('/other').close();
+  open();
+  assert.deepEqual(
+    receivers.states().map(({ restsUntil, lastFailure }) => [restsUntil, lastFailure]),
+    [[undefined, undefined]],
+  );
+});

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { Breaker } from './breaker.ts';
+import { MAX_RETRY_AFTER_MS } from './classify.ts';
 import { Connections } from './connections.ts';
 import { HttpReceiver, type FarEnd } from './http-receiver.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -34,6 +35,16 @@ export function createReceivers(options: ReceiversOptions): Receivers {
   const { clock, metrics, log } = options;
   const connections = new Connections(options.env, options.lookup);
   const farEnds = new Map<string, FarEnd>();
+  /** Since when nobody sends there, in monotonic time. */
+  const unusedSince = new Map<string, number>();
+  /** A reload closes a sink and opens its successor, which goes on with rate and breaker. One that is not back by now will not come. */
+  const forgetUnused = (): void => {
+    for (const [key, since] of unusedSince) {
+      if (clock.monotonic() - since <= MAX_RETRY_AFTER_MS) continue;
+      unusedSince.delete(key);
+      farEnds.delete(key);
+    }
+  };
   /** A sink may send to several far ends, as a bot does: a healthy one must not hide a failing one. */
   const updateBreakerGauge = (receiver: string): void => {
     const itsFarEnds = [...farEnds.values()].filter(({ record }) => record.names.includes(receiver));
@@ -43,12 +54,15 @@ export function createReceivers(options: ReceiversOptions): Receivers {
 
   return {
     receiver(receiverOptions) {
+      forgetUnused();
       const key = farEndKey(receiverOptions);
       const farEnd = farEnds.get(key) ?? createFarEnd(receiverOptions, updateBreakerGauge, options);
       farEnds.set(key, farEnd);
+      unusedSince.delete(key);
       const withdrawRate = farEnd.rate.addLimit(receiverOptions.perSecond ?? 0, receiverOptions.burst ?? 1);
       const onClose = (): void => {
         withdrawRate();
+        if (farEnd.record.names.length === 0) unusedSince.set(key, clock.monotonic());
         updateBreakerGauge(receiverOptions.name);
       };
       if (receiverOptions.tls?.insecureSkipVerify === true) {
