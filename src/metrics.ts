@@ -115,7 +115,7 @@ export function createMetrics(scopes: () => readonly ScopeHealth[] = () => []) {
       "Heartbeats to the dead man's switch: sent, failed, or withheld",
       'outcome',
     ),
-    spans: counter('spans_total', 'Spans for the trace collector: sent, or dropped', 'outcome'),
+    spans: counter('spans_total', 'Spans for the trace collector: sent, or dropped, also by its own answer', 'outcome'),
     stateFree,
     leader: gauge(
       'leader',

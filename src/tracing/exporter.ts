@@ -1,6 +1,7 @@
 /** Sends spans to a collector: in batches, bounded, and without ever holding anything up. */
 import { pause, type Clock } from '../clock.ts';
 import type { TracingConfig } from '../config/config.ts';
+import type { ReceiverOptions } from '../delivery/receiver.ts';
 import type { Receivers } from '../delivery/receivers.ts';
 import { secretsOf } from '../delivery/scrub.ts';
 import { urlBelow } from '../delivery/url-below.ts';
@@ -8,6 +9,7 @@ import { codeOf, toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { otlpJson } from './otlp.ts';
+import { refusedIn, type Refused } from './partial-success.ts';
 import type { Span } from './span.ts';
 
 export interface ExporterOptions {
@@ -34,6 +36,7 @@ export class Exporter {
   readonly #running: Promise<void>;
   #queue: Span[] = [];
   #failing = false;
+  #refusing = false;
 
   constructor(options: ExporterOptions) {
     this.#options = options;
@@ -85,7 +88,11 @@ export class Exporter {
   async #send(spans: readonly Span[], signal: AbortSignal, timeoutMs: number): Promise<boolean> {
     const { receivers, clusterName, metrics, log, clock, config } = this.#options;
     const secrets = Object.values(config.headers).flatMap(secretsOf);
-    const receiver = { name: 'tracing', url: this.#url, timeoutMs, secrets };
+    let refused: Refused | undefined;
+    const accept: ReceiverOptions['accept'] = ({ body }) => {
+      refused = refusedIn(body);
+    };
+    const receiver = { name: 'tracing', url: this.#url, timeoutMs, secrets, accept, needsBody: false };
     const headers = { ...config.headers, 'content-type': 'application/json' };
     const idempotencyKey = `tracing ${clock.now()}`;
     try {
@@ -96,10 +103,21 @@ export class Exporter {
       else this.#requeue(spans, toError(thrown));
       return false;
     }
-    metrics.spans.inc({ outcome: 'sent' }, spans.length);
+    const dropped = Math.min(refused?.spans ?? 0, spans.length);
+    metrics.spans.inc({ outcome: 'sent' }, spans.length - dropped);
+    this.#reportRefused(refused, dropped);
     if (this.#failing) log.info('Sending traces works again');
     this.#failing = false;
     return true;
+  }
+
+  /** A refusal within a success is final. Logs once until all is accepted again. */
+  #reportRefused(refused: Refused | undefined, dropped: number): void {
+    const { metrics, log } = this.#options;
+    if (dropped > 0) metrics.spans.inc({ outcome: 'dropped' }, dropped);
+    if (refused !== undefined && !this.#refusing)
+      log.warn('The trace collector accepts spans with reservations', { refused: dropped, problem: refused.problem });
+    this.#refusing = refused !== undefined;
   }
 
   /** Keeps the spans for another try, if that may help and as far as there is room. Logs once until it works again. */
