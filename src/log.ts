@@ -45,6 +45,12 @@ export function printableLines(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
 }
 
+/** Without what colours a terminal, as loggers write it. */
+export function withoutColors(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- the escape is the point
+  return text.replace(/\u001b\[[\d;]{0,20}m/g, '');
+}
+
 /** At most `max` UTF-16 units, never ending in half a surrogate pair: as a JSON escape, strict parsers reject it. */
 export function beginningOf(text: string, max: number): string {
   return text.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');

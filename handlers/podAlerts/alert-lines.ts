@@ -23,7 +23,7 @@ export function alertLines(alert: AlertNote, room?: Room): readonly string[] {
   if (alert.status === 'resolved') return [];
   const facts = factLines(alert);
   if (alert.log === undefined) return facts;
-  const log = alert.log.split('\n');
+  const log = alert.log.split(/\r?\n/);
   if (room === undefined) return [...facts, ...section('log:', log)];
   const taken = facts.reduce((sum, line) => sum + room.sizeOf(line), 0);
   return [...facts, ...logEnd(log, { ...room, max: room.max - taken })];

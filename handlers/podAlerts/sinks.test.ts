@@ -95,6 +95,13 @@ test('slack and teams show the end of a log that is too long: it says why the pr
   assert.doesNotMatch(card, /more lines/);
 });
 
+test('the log of a program on Windows has no carriage returns', async () => {
+  const { firing } = await alerts();
+  assert.ok(firing.notes.alert !== undefined);
+  const change = { ...firing, notes: { alert: { ...firing.notes.alert, log: 'one\r\ntwo\r\n' } } };
+  for (const text of [attachmentOf(change, '').text, detailsOf(change)]) assert.match(text, /\n {2}one\n {2}two\n/);
+});
+
 test('slack: a last line that is too long by itself is shown with its beginning and its end', async () => {
   const { firing } = await alerts();
   assert.ok(firing.notes.alert !== undefined);

@@ -1,10 +1,8 @@
 /** Hides secrets in free text, such as a log line: their places are unknown, so only what looks like one is hidden. */
+import { withoutColors } from '../log.ts';
 import { nameMatcher } from '../source/name-matcher.ts';
 
 const MASK = '***';
-/** Many loggers colour a name and its value separately: `password\x1b[0m=hunter2`. */
-// oxlint-disable-next-line no-control-regex -- the escape is the point
-const COLOR_ESCAPE = /\u001b\[[\d;]{0,20}m/g;
 
 /** Patterns with their replacements. Bounded, or without nested repeats, so that time is linear. */
 const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
@@ -37,7 +35,8 @@ export function textRedactor(secretNames: () => readonly string[]): (text: strin
 
 /** @param isSecretName as for environment variables */
 export function redactText(text: string, isSecretName: (name: string) => boolean): string {
-  const named = redactNamedValues(text.replace(COLOR_ESCAPE, ''), isSecretName);
+  // Many loggers colour a name and its value separately: `password\x1b[0m=hunter2`.
+  const named = redactNamedValues(withoutColors(text), isSecretName);
   return SECRET_PATTERNS.reduce((clean, [pattern, replacement]) => clean.replace(pattern, replacement), named);
 }
 

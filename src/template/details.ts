@@ -3,12 +3,13 @@ import { formatField } from '../../handlers/diff/text.ts';
 import { alertLines, type Room } from '../../handlers/podAlerts/alert-lines.ts';
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
+import { printableLines } from '../log.ts';
 import { remarksOf, writersOf } from '../remarks.ts';
 
-/** Who made it, with remarks, in one line, then {@link detailLines}. Empty if there are no details. */
+/** Who made it, with remarks, in one line, then {@link detailLines}, printable. Empty if there are no details. */
 export function detailsOf(change: Change): string {
   const about = aboutOf(change);
-  return [...(about.length === 0 ? [] : [about.join(' · ')]), ...detailLines(change)].join('\n');
+  return printableLines([...(about.length === 0 ? [] : [about.join(' · ')]), ...detailLines(change)].join('\n'));
 }
 
 /** Who made it, and remarks. Nobody made an Event or an alert: whoever writes an Event or a failing pod's status did not cause it. */

@@ -1,6 +1,7 @@
 /** The one line that says what happened, for messages that have room for one. */
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
+import { printable } from '../log.ts';
 import { onOneLine } from '../one-line.ts';
 import { remarksOf } from '../remarks.ts';
 import { eventScope } from './event-scope.ts';
@@ -8,8 +9,13 @@ import { eventScope } from './event-scope.ts';
 /**
  * `deployment shop/web updated: image web 1.4.2 -> 1.5.0` after `diff`, without it the part before the colon; for
  * a Kubernetes Event `Warning BackOff x8 pod shop/web-1: Back-off restarting failed container`; for an alert its own headline.
+ * Printable: most receivers show a template's text as it is.
  */
 export function headlineOf(change: Change): string {
+  return printable(rawHeadlineOf(change));
+}
+
+function rawHeadlineOf(change: Change): string {
   if (change.notes.alert !== undefined) return change.notes.alert.headline;
   const event = eventScope(change);
   const said = event === undefined ? '' : eventHeadline(event);

@@ -298,6 +298,16 @@ describe('scopeOf()', () => {
     );
   });
 
+  test('headline and details are printable: colours are removed, what hides or reverses text is visible', () => {
+    const words = { reason: 'Un\u202ehealthy', message: 'probe:\r\n\u001b[31mfatal\u001b[0m\u0007 \u202ecod.exe' };
+    const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'shop' }, ...words };
+    const headline = String.raw`Un\u202ehealthy: probe: fatal\u0007 \u202ecod.exe`;
+    assert.equal(rendered('{{ change.headline }}', changeOf({ after: event })), headline);
+    const by = [{ manager: 'kubectl\u202e', operation: 'Update', paths: [] }] as const;
+    const change = changeOf({ after: { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' } }, by });
+    assert.equal(rendered('{{ change.details }}', change), String.raw`by kubectl\u202e`);
+  });
+
   test('the headline of an Event that says nothing names the Event', () => {
     const nothing = { type: '', reason: '', message: '', involvedObject: {} };
     const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e', namespace: 'shop' }, ...nothing };
