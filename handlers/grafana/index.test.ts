@@ -3,8 +3,10 @@ import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import { codeOf } from '../../src/errors.ts';
 import { changeOf } from '../../src/testing/change.ts';
+import { podOf, terminated, waiting } from '../../src/testing/failing-pods.ts';
 import { problemsOf, testContext } from '../../src/testing/handler.ts';
 import type { CapturedRequest } from '../../src/testing/receiver.ts';
+import { Rig } from '../../src/testing/test-pod-alerts.ts';
 import { connectedSink } from '../../src/testing/test-sink.ts';
 import grafana from './index.ts';
 
@@ -83,6 +85,20 @@ describe('grafana', () => {
     assert.deepEqual(
       [text, ...tags],
       Array.from({ length: 2 }, () => String.raw`a\u202eb\u001b[31m` + '\nc'),
+    );
+  });
+
+  test('an alert has the tags of its workload, which a dashboard knows, and says whether it is over', async (t) => {
+    const rig = new Rig();
+    await rig.apply(podOf({ containers: [waiting('CrashLoopBackOff', { lastState: terminated(1, 'Error') })] }));
+    await rig.apply(podOf());
+    await rig.advance(90_000);
+    const tags = await Promise.all(
+      rig.passed.map(async (alert) => (JSON.parse((await requestOf(t, alert, {})).body) as { tags: unknown }).tags),
+    );
+    assert.deepEqual(
+      tags,
+      ['firing', 'resolved'].map((status) => ['watchchain', 'Deployment', 'shop', 'web', status]),
     );
   });
 

@@ -31,13 +31,13 @@ export const options = z
       .array(template)
       .default([
         'watchchain',
-        '{{ change.kind }}',
+        '{{ change.notes.alert.owner.kind | default: change.kind }}',
         '{{ change.namespace }}',
-        '{{ change.name }}',
-        '{{ change.action }}',
+        '{{ change.notes.alert.owner.name | default: change.name }}',
+        '{{ change.notes.alert.status | default: change.action }}',
       ])
       .describe(
-        'Tags, each a template; one that yields nothing is left out. Each is visibly cut at the 100 characters that Grafana accepts; of `key:value`, each part is. Grafana refuses an annotation if all of its tags together, with 3 more for each, have more than 500 bytes; its setting `tags_length` allows more.',
+        'Tags, each a template; one that yields nothing is left out. By default an alert has those of its workload, and `firing` or `resolved`. Each is visibly cut at the 100 characters that Grafana accepts; of `key:value`, each part is. Grafana refuses an annotation if all of its tags together, with 3 more for each, have more than 500 bytes; its setting `tags_length` allows more.',
       )
       .meta({ example: ['deploy', '{{ change.namespace }}'] }),
     text: template

@@ -6,7 +6,7 @@ import { toJson, type Json } from '../../src/json.ts';
 import { printable, printableLines } from '../../src/log.ts';
 import { writersOf } from '../../src/remarks.ts';
 import { aboutOf, detailLines } from '../../src/template/details.ts';
-import { headlineOf } from '../../src/template/headline.ts';
+import { headlineOf, verbOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';
 import { cut } from '../diff/text.ts';
 import type { AlertNote } from '../podAlerts/alert.ts';
@@ -96,17 +96,21 @@ export function jsonText({ level, message, change, details }: Entry): string {
   );
 }
 
-const COLORS: Readonly<Record<Change['action'], string>> = {
+const COLORS: Readonly<Record<string, string>> = {
   added: '\x1b[32m',
   updated: '\x1b[33m',
   deleted: '\x1b[31m',
   timer: '\x1b[36m',
+  failure: '\x1b[31m',
+  warning: '\x1b[33m',
+  resolved: '\x1b[32m',
 };
 
 /** A line with time, action, object and headline; below it, indented, the details. */
 export function prettyText({ change, line, block }: Entry, { color }: { color: boolean }): string {
-  const { action, gvk, key } = change;
-  const verb = color ? `${COLORS[action]}${action.padEnd(7)}\x1b[0m` : action.padEnd(7);
+  const { gvk, key } = change;
+  const happened = verbOf(change);
+  const verb = color ? `${COLORS[happened] ?? ''}${happened.padEnd(7)}\x1b[0m` : happened.padEnd(7);
   const first = `${timeOf(change)} ${verb} ${printable(`${gvk.kind} ${key}${line === '' ? '' : `  ${line}`}`)}`;
   const rest = block();
   return rest.trim() === '' ? first : `${first}\n${indented(rest)}`;

@@ -117,7 +117,7 @@ test('slack: several alerts in one message', async () => {
     { contentOf: () => ({ text: '' }), mentionsOf: () => [] },
     'prod',
   );
-  assert.match(text, /\*FAILURE pod\* · shop · 120\n```web-5d4f8c7b9-x: CrashLoopBackOff/);
+  assert.match(text, /\*FAILURE deployment\* · shop · 120\n```CrashLoopBackOff/);
 });
 
 test('teams: headline, colour and details', async () => {
@@ -143,17 +143,19 @@ test('nobody is named as the cause of an alert: the kubelet only wrote the statu
 test('teams: several alerts on one card, firing and resolved ones apart', async () => {
   const { firing, resolved } = await alerts();
   const card = JSON.stringify(digestCardOf([firing, resolved, firing], 'prod'));
-  for (const head of ['"pod failure · shop · 2"', '"pod resolved · shop · 1"']) assert.ok(card.includes(head), card);
+  for (const head of ['"deployment failure · shop · 2"', '"deployment resolved · shop · 1"'])
+    assert.ok(card.includes(head), card);
 });
 
 test('log: a line and a block in pretty, an alert object in JSON', async () => {
-  const { firing } = await alerts();
+  const { firing, resolved } = await alerts();
   const entry = changeEntry(firing);
+  assert.match(prettyText(changeEntry(resolved), { color: false }), /Z resolved Pod /, 'not "timer"');
   assert.equal(entry.message, 'Alert');
   assert.equal((entry.details['alert'] as { reason: string }).reason, 'CrashLoopBackOff');
   assert.match(
     prettyText(entry, { color: false }),
-    /Pod shop\/web-5d4f8c7b9-x {2}CrashLoopBackOff[^\n]*\n {4}back-off/,
+    /Z failure Pod shop\/web-5d4f8c7b9-x {2}CrashLoopBackOff[^\n]*\n {4}back-off/,
   );
 });
 

@@ -1,7 +1,6 @@
 /** Several changes in one message, each named once. */
 import type { Change } from '../../src/change.ts';
-import { isEvent } from '../../src/event.ts';
-import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
+import { AWAY_SUFFIX, detailOf, labelOf, subjectOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { nonEmpty, type Content, type Rendering } from './content.ts';
 import { MAX_MENTIONS } from './markup.ts';
@@ -113,14 +112,14 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): readonly stri
 /** @param marksAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, marksAway: boolean): string {
   const away = marksAway && change.flags.whileAway === true ? AWAY_SUFFIX : '';
-  const where = change.namespace === undefined ? '' : ` · ${escapeText(change.namespace)}`;
-  return `*${verbOf(change)} ${escapeText(change.gvk.kind.toLowerCase())}*${away}${where}`;
+  const { kind, namespace } = subjectOf(change);
+  const where = namespace === undefined ? '' : ` · ${escapeText(namespace)}`;
+  return `*${verbOf(change)} ${escapeText(kind.toLowerCase())}*${away}${where}`;
 }
 
-/** Within a code block. The name of an Event says nothing. */
+/** Within a code block. */
 function itemOf(change: Change): string {
   const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
-  const name = isEvent(change.gvk) ? '' : change.name;
-  const text = [name, detail].filter((part) => part !== '').join(': ');
+  const text = [labelOf(change), detail].filter((part) => part !== '').join(': ');
   return escapeText(text.replaceAll('\n', ' ')).replaceAll('`', '\u02cb');
 }

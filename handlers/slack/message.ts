@@ -3,7 +3,7 @@ import { keyOf, type Action, type Change } from '../../src/change.ts';
 import { isEvent, isWarning } from '../../src/event.ts';
 import { remarksOf } from '../../src/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
-import { headlineOf } from '../../src/template/headline.ts';
+import { headlineOf, subjectOf } from '../../src/template/headline.ts';
 import { codeBlock, codePoints, escapeText, plainText } from './text.ts';
 
 /** The longest text of an attachment, in code points; kwatchman cut it silently. */
@@ -47,9 +47,8 @@ export interface SlackAttachment {
 
 /** The one attachment of a change's message. An empty `footer` is left out. */
 export function attachmentOf(change: Change, footer: string): SlackAttachment {
-  const { alert } = change.notes;
-  const [kind, key] = alert === undefined ? [change.gvk.kind, change.key] : [alert.owner.kind, keyOf(alert.owner)];
-  const title = escapeText(`${verbOf(change)} ${kind.toLowerCase()}\n${key}`);
+  const subject = subjectOf(change);
+  const title = escapeText(`${verbOf(change)} ${subject.kind.toLowerCase()}\n${keyOf(subject)}`);
   const text = textOf(change);
   return {
     color: colorOf(change),

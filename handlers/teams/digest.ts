@@ -1,7 +1,6 @@
 /** Several changes on one card, each object named once. */
 import type { Change } from '../../src/change.ts';
-import { isEvent } from '../../src/event.ts';
-import { AWAY_SUFFIX, detailOf } from '../../src/template/headline.ts';
+import { AWAY_SUFFIX, detailOf, labelOf, subjectOf, verbOf } from '../../src/template/headline.ts';
 import { cut } from '../diff/text.ts';
 import { adaptiveCard, fallbackNoteOf, line, MAX_MESSAGE_BYTES, run, type Card } from './card.ts';
 
@@ -63,24 +62,17 @@ function groupsOf(changes: readonly Change[], marksAway: boolean): Iterable<Grou
 
 /** @param marksAway set if only some of the changes happened while nothing was watching */
 function headOf(change: Change, marksAway: boolean): string {
-  const { gvk, namespace, flags } = change;
-  const away = marksAway && flags.whileAway === true ? AWAY_SUFFIX : '';
-  return `${gvk.kind.toLowerCase()} ${verbOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
-}
-
-/** An alert is about a failure, whatever the action of the change that led to it. */
-function verbOf({ action, notes: { alert } }: Change): string {
-  if (alert === undefined) return action;
-  return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
+  const { kind, namespace } = subjectOf(change);
+  const away = marksAway && change.flags.whileAway === true ? AWAY_SUFFIX : '';
+  return `${kind.toLowerCase()} ${verbOf(change)}${away}${namespace === undefined ? '' : ` · ${namespace}`}`;
 }
 
 function nameOf({ name }: Change): string {
   return cut(name, MAX_NAME_CHARS);
 }
 
-/** The name of an Event says nothing. */
 function withDetail(change: Change, detail: string): string {
-  return isEvent(change.gvk) ? detail : `${nameOf(change)}: ${detail}`;
+  return labelOf(change) === '' ? detail : `${nameOf(change)}: ${detail}`;
 }
 
 function headLine(head: string, count: number): Card {

@@ -26,6 +26,28 @@ function rawHeadlineOf(change: Change): string {
   return diff === undefined ? what : `${what}: ${diff.headline}`;
 }
 
+/** What happened, in one word: an alert is about a failure, whatever the action of the change that led to it. */
+export function verbOf({ action, notes: { alert } }: Change): string {
+  if (alert === undefined) return action;
+  return alert.status === 'resolved' ? 'resolved' : alert.level.toLowerCase();
+}
+
+/** What a message is about: the workload that an alert is about, otherwise the object. */
+export function subjectOf({ gvk, namespace, name, notes: { alert } }: Change): Subject {
+  return alert?.owner ?? { kind: gvk.kind, namespace, name };
+}
+
+interface Subject {
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+}
+
+/** What a digest calls one of its objects, besides its detail; empty if that says what it is about. The name of an Event says nothing. */
+export function labelOf(change: Change): string {
+  return isEvent(change.gvk) || change.notes.alert !== undefined ? '' : change.name;
+}
+
 /** What a digest adds to what is said of changes with the flag `whileAway`. */
 export const AWAY_SUFFIX = ' while nothing was watching';
 
