@@ -83,3 +83,13 @@ export function toJson(value: Json): string {
     return '(nested too deeply to print)';
   }
 }
+
+/** Half a surrogate pair as JSON.stringify writes it, or text that looks like it. */
+const HALF_PAIR = /\\ud[89a-f][0-9a-f]{2}/;
+
+/** JSON that strict receivers take: a note of somebody's handler may be cut in the middle of an emoji, and Loki refuses half of one. */
+export function strictJson(value: unknown): string {
+  const json = JSON.stringify(value);
+  if (!HALF_PAIR.test(json)) return json;
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'string' ? inner.toWellFormed() : inner));
+}

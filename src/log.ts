@@ -32,10 +32,14 @@ export interface LogOptions {
 
 const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Escapes control, bidi and line-separator characters: a name in a cluster must not forge log lines or colour a terminal. */
+/**
+ * Escapes control, bidi and line-separator characters: a name in a cluster must not forge log lines or colour a terminal. And halves
+ * of surrogate pairs, which strict receivers refuse: a note of somebody's handler may be cut in the middle of an emoji.
+ */
 export function printable(text: string): string {
+  const whole = text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, escapeOf);
   // oxlint-disable-next-line no-control-regex -- control characters are the point
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
+  return whole.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
     return ESCAPED[c] ?? escapeOf(c);
   });
 }

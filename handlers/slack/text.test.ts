@@ -17,6 +17,10 @@ describe('harmless()', () => {
   });
 });
 
+test('half of a surrogate pair, as in a note that a handler cut inside an emoji, is escaped', () => {
+  assert.equal(escapeText('a\ud83d b\ude00 😀'), String.raw`a\ud83d b\ude00 😀`);
+});
+
 describe('codeBlock()', () => {
   test('27 counts code points: text that just fits is not cut', () => {
     assert.equal(codeBlock('我想玩电脑', 11), '```我想玩电脑```');

@@ -252,6 +252,11 @@ describe('teams', () => {
     assert.equal(await bodyOf(t, change, { layout: plain }), '{"summary":"event","text":"web"}');
   });
 
+  test('a layout yields no half of a surrogate pair: JSON with one is not valid everywhere', async (t) => {
+    const half = changeOf({ after: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '😀'.slice(0, 1) } } });
+    assert.equal(await bodyOf(t, half, { layout: { text: '{{ change.name }}' } }), '{"text":"\ufffd"}');
+  });
+
   test('a layout that exceeds the message size is terminal, with both sizes', async (t) => {
     const { sink, server } = await connected(t, { layout: { text: '{{ change.after.data.text }}' } });
     await assert.rejects(sink.deliver(changeOf({ after: configMap('x'.repeat(30_000)) }), testContext()), {

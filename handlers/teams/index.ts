@@ -5,6 +5,7 @@ import { deadlineMs, receiverOptions } from '../../src/delivery/fields.ts';
 import { assertNotHtmlPage } from '../../src/delivery/html-page.ts';
 import type { ReceiverResponse } from '../../src/delivery/receiver.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
+import { strictJson } from '../../src/json.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import { compileLinks } from '../../src/template/links.ts';
 import { scopeOf } from '../../src/template/scope.ts';
@@ -85,7 +86,7 @@ function compileBody(given: unknown): RenderBody {
   const compiled = compileLayout(given);
   return (change) => {
     const rendered = compiled.value(scopeOf(change)) ?? null;
-    const body = JSON.stringify(isCard(rendered) ? messageOf(rendered) : rendered);
+    const body = strictJson(isCard(rendered) ? messageOf(rendered) : rendered);
     const bytes = Buffer.byteLength(body);
     if (bytes <= MAX_MESSAGE_BYTES) return body;
     throw new TerminalError(

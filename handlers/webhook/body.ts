@@ -2,6 +2,7 @@
 import type { Change } from '../../src/change.ts';
 import { documentOf, summaryOf } from '../../src/change/change-document.ts';
 import { TerminalError } from '../../src/errors.ts';
+import { strictJson } from '../../src/json.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
@@ -29,26 +30,16 @@ export function compileBody({ layout, body }: Pick<Options, 'layout' | 'body'>):
     const compiled = compileLayout(layout);
     return {
       contentType,
-      render: (_, scope) => jsonOf(compiled.value(scope) ?? null),
+      render: (_, scope) => strictJson(compiled.value(scope) ?? null),
     };
   }
-  return { contentType, render: (change) => jsonOf(documentOf(change)), shorter: jsonWithoutManifests };
-}
-
-/** Half a surrogate pair as JSON.stringify writes it, or text that looks like it. */
-const HALF_PAIR = /\\ud[89a-f][0-9a-f]{2}/;
-
-/** JSON that strict receivers take: a note of somebody's handler may be cut in the middle of an emoji, and Loki refuses half of one. */
-function jsonOf(value: unknown): string {
-  const json = JSON.stringify(value);
-  if (!HALF_PAIR.test(json)) return json;
-  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'string' ? inner.toWellFormed() : inner));
+  return { contentType, render: (change) => strictJson(documentOf(change)), shorter: jsonWithoutManifests };
 }
 
 /** The change without the manifests, which are named as left out. */
 function jsonWithoutManifests(change: Change): string {
   const omitted = (['before', 'after'] as const).filter((name) => change[name] !== undefined);
-  return jsonOf({ ...summaryOf(change), omitted });
+  return strictJson({ ...summaryOf(change), omitted });
 }
 
 /** How a body is encoded, and how long it may be. */
