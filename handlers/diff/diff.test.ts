@@ -27,6 +27,17 @@ describe('diff', () => {
     ]);
   });
 
+  test('a headline says of a redacted value that it changed; the line of the field has both, to compare with earlier ones', () => {
+    const masked = (digit: string): string => `redacted:hmac-${digit.repeat(12)}`;
+    const secret = (data: Fields) => named({ data });
+    const note = noteOn(secret({ a: masked('0'), b: masked('1') }), secret({ a: masked('2'), c: masked('3') }));
+    assert.equal(note.headline, 'data.a changed, data.c added, data.b removed');
+    assert.equal(formatField(note.fields[0] ?? assert.fail()), `data.a: ${masked('0')} -> ${masked('2')}`);
+    const env = (value: string) => podTemplate({ name: 'web', env: [{ name: 'PASSWORD', value }] });
+    assert.equal(noteOn(env(masked('0')), env(masked('1'))).headline, 'env PASSWORD changed');
+    assert.equal(noteOn(secret({ a: masked('0') }), secret({ a: 'x' })).headline, `data.a ${masked('0')} -> x`);
+  });
+
   test('a headline names the list and the index of an item without a name', () => {
     const rule = (from: Json, port: number) => named({ spec: { ingress: [{ from, ports: [{ port }] }, {}] } });
     assert.equal(

@@ -13,6 +13,8 @@ const EXCERPT_WIDTH = 40;
 /** Where two longer words differ first, such as two files of JSON on one line, says little. */
 const MAX_WORD_CHARS = 500;
 const NAME_WIDTH = 80;
+/** As src/source/redact.ts leaves it: two of them say no more than that the value changed. */
+const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
 /** The API server sets it with each deletionTimestamp, often to 0: "terminating" has said it. */
 const GRACE_PERIOD = 'metadata.deletionGracePeriodSeconds';
 
@@ -44,11 +46,15 @@ function valuesOf(field: FieldChange): string | undefined {
   if (isContainer(field) || (field.op === 'replace' && isChecksum(field))) return undefined;
   const said = withoutLabel(field);
   const { before, after } = said;
-  if (before === undefined && after === undefined) return undefined;
+  if (isAbsentOrMasked(before) && isAbsentOrMasked(after)) return undefined;
   const isQuoted = isShort(before, VALUE_WIDTH) && isShort(after, VALUE_WIDTH);
   // Cloud registry names alone take up half of this width, so for an image the part that differs is always shown.
   if (isQuoted || isImage(field)) return formatValues(said, VALUE_WIDTH);
   return isWord(before) && isWord(after) ? formatValues(said, EXCERPT_WIDTH) : undefined;
+}
+
+function isAbsentOrMasked(value: Json | undefined): boolean {
+  return value === undefined || (typeof value === 'string' && MASKED.test(value));
 }
 
 /** An item that was added or removed, without what its label has said: `env A (none) -> 1`, `verbs[get] added`. */
