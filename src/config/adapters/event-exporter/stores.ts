@@ -87,7 +87,8 @@ function document(
   const index = indexOf(options, at, context);
   if (host === '') report.unsupported([...at, 'hosts'], 'is missing: it must list the address of a node');
   if (host === '' || index === undefined) return undefined;
-  if (others.length > 0) report.warning([...at, 'hosts'], 'only the first host is used');
+  if (others.length > 0)
+    report.warning([...at, 'hosts'], 'only the first host is used: write the address of a load balancer there');
   if (layout === undefined && !deDot) report.warning(at, WITHOUT_DE_DOT);
   const id = useEventID ? translateTemplate('{{ .UID }}', at, context) : undefined;
   const isAuthorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
