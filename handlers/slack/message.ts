@@ -52,7 +52,7 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   const text = textOf(change);
   return {
     color: colorOf(change),
-    fallback: fallbackOf(change, footer),
+    fallback: fallbackOf(change, footer) ?? title,
     author_name: 'watchchain',
     author_link: HOME,
     title,
@@ -62,9 +62,11 @@ export function attachmentOf(change: Change, footer: string): SlackAttachment {
   };
 }
 
-/** A notification shows nothing else: no footer, and no text. */
-function fallbackOf(change: Change, cluster: string): string {
-  const where = cluster === '' ? '' : `${cluster}: `;
+/** A phone shows nothing else: neither a footer, nor what an Event says, whose name says nothing. */
+function fallbackOf(change: Change, cluster: string): string | undefined {
+  const isAlert = change.notes.alert !== undefined;
+  if (!isAlert && !isEvent(change.gvk)) return undefined;
+  const where = isAlert && cluster !== '' ? `${cluster}: ` : '';
   return plainText(`${where}${headlineOf(change)}`, MAX_FALLBACK_CHARS);
 }
 

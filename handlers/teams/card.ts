@@ -56,8 +56,7 @@ export function cardOf(
   const title = run(headline, { size: 'Medium', weight: 'Bolder', color: colorOf(change) });
   const subtitle = run(cut(about.filter((part) => part !== '').join(' · '), MAX_HEADLINE_CHARS), { isSubtle: true });
   const buttons = links.length === 0 ? {} : { actions: links.map(buttonOf) };
-  const summary = clusterName === '' ? headline : `${clusterName}: ${headline}`;
-  const bare = { ...adaptiveCard(summary, [line(title), line(subtitle)]), ...buttons };
+  const bare = { ...adaptiveCard(headline, [line(title), line(subtitle)]), ...buttons };
   const room = MAX_MESSAGE_BYTES - NOTE_BYTES - Buffer.byteLength(JSON.stringify(messageOf(bare)));
   const details = linesBelow(change, whole, room).map(printable);
   if (details.length === 0) return bare;

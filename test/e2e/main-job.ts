@@ -75,11 +75,7 @@ export function mainJob(server: string, access: () => Promise<ClusterAccess>): v
 
       const [message] = messages(slack);
       assert.equal(message?.title, 'UPDATE deployment\ndefault/web');
-      assert.equal(
-        message?.fallback,
-        'myClusterName: deployment default/web updated: image web nginx:1.7.9 -> nginx:1.9.1, replicas 1 -> 3',
-        'a notification shows what changed',
-      );
+      assert.equal(message?.fallback, message?.title);
       assert.equal(message?.footer, 'myClusterName');
       assert.match(
         message?.text ?? '',

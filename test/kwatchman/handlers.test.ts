@@ -42,7 +42,7 @@ describe('kwatchman: handlers', () => {
     const [{ ts, text, author_name, author_link, ...exact } = {}] = body.attachments;
     assert.deepEqual(exact, {
       color: '#F39C12',
-      fallback: 'myClusterName: deployment default/web updated: image web nginx:1 -> nginx:2',
+      fallback: 'UPDATE deployment\ndefault/web',
       title: 'UPDATE deployment\ndefault/web',
       footer: 'myClusterName',
     });
