@@ -150,6 +150,8 @@ describe('redactText()', () => {
     ['password="a token=b hunter22"', 'password=***'],
     ['dial postgres://app:p@ss@db:5432/shop', 'dial postgres://***@db:5432/shop'],
     ['Authorization: Bearer abcdef0123456789', 'Authorization: Bearer ***'],
+    ['X-Auth-Token: Bearer abcdef0123456789 sent', 'X-Auth-Token: *** sent'],
+    ['token=basic YWRhOmh1bnRlcjIy, next', 'token=***, next'],
     ['jwt eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.sig', 'jwt ***'],
     ['-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nbye', '***\nbye'],
     ['-----BEGIN PRIVATE KEY-----\nMIIE, cut off', '***'],

@@ -21,7 +21,9 @@ const SECRET_PATTERNS: readonly (readonly [RegExp, string])[] = [
 
 /** `NAME=value`, `--name=value`, `"name": "value"`, `name: value`, `"name"=>"value"`, up to the value; `\"` in JSON inside a string. */
 const NAME_PATTERN = /(?<![\w.-])[.-]{0,2}([A-Za-z_][\w.-]{0,100})(?:\\{0,3}["'])?\s{0,5}[=:]>?\s{0,5}/g;
-const VALUE_PATTERN = /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|[^\s,;&"']+/y;
+/** A scheme belongs to the value: `X-Auth-Token: Bearer abc`. */
+const VALUE_PATTERN =
+  /\\{1,3}"(?:[^"\\\n]|\\+[^"\\\n])*(?:\\+")?|"(?:[^"\\\n]|\\.)*"?|'[^'\n]*'?|(?:(?:Bearer|Basic|Token)\s{1,5})?[^\s,;&"']+/iy;
 
 /** @param secretNames current names of environment variables: they may change while the service runs */
 export function textRedactor(secretNames: () => readonly string[]): (text: string) => string {
