@@ -146,6 +146,20 @@ describe('createRedactor()', () => {
     assert.match(at(value, 'last'), /^amqp:\/\/u:redacted:hmac-[0-9a-f]{12}@h$/);
   });
 
+  test('gives what fewer rules have redacted the masks of what was never redacted', () => {
+    const url = `amqp://u:${CANARY}@h`;
+    const object = {
+      data: { url, quoted: `"${url}"`, list: [url, { env: [{ name: 'LINK', value: url }] }] },
+      metadata: { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ url }) } },
+    };
+    const fresh = Buffer.from(JSON.stringify(object));
+    const older = redactor().forKind(POD)(fresh);
+    for (const path of ['data.*', 'data', 'data.list[*]', 'metadata', 'data.list[1].env[*].value']) {
+      const rules = redactor({ envNames: ['LINK'], paths: [{ kind: '*', path }] }).forKind(POD);
+      assert.equal(rules(older).toString(), rules(fresh).toString(), path);
+    }
+  });
+
   test('accepts a kind with its group, as a resource is named', () => {
     const certificate = { group: 'cert-manager.io', kind: 'Certificate', resource: 'certificates' };
     const own = { ...POD, ...certificate, singular: 'certificate', shortNames: ['cert'] };

@@ -39,7 +39,7 @@ export interface Redactor {
 export type Redact = (body: Buffer) => Buffer;
 
 /** Increment when {@link findSecretValues} or the others find more, so that what is already stored is redacted again. */
-const FINDERS_VERSION = 5;
+const FINDERS_VERSION = 6;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
@@ -85,22 +85,44 @@ interface Span {
   readonly inString: boolean;
 }
 
+interface Masked extends Span {
+  readonly text: string;
+}
+
+/**
+ * Inner spans are replaced first, and the mask of the outer one is that of the result. So bytes that were redacted by fewer rules
+ * get the same masks as fresh ones, and no difference shows between an object from before an upgrade and one from after it.
+ */
 function replaceSpans(body: Buffer, mask: (text: Uint8Array) => string, find: (onSpan: OnSpan) => void): Buffer {
   const spans: Span[] = [];
   find((start, end, inString) => {
     if (!MASKED.test(body.toString('latin1', start, end))) spans.push({ start, end, inString });
   });
   if (spans.length === 0) return body;
-  const parts: Uint8Array[] = [];
-  let from = 0;
-  for (const { start, end, inString } of spans.toSorted((a, b) => a.start - b.start || b.end - a.end)) {
-    if (start < from) continue; // inside a span that is already hidden
+  /** Side by side, in order. */
+  const masked: Masked[] = [];
+  for (const span of spans.toSorted((a, b) => a.end - b.end || b.start - a.start)) {
+    const { start, end, inString } = span;
+    const last = masked.at(-1);
+    // Found by two rules.
+    if (last?.start === start && last.end === end) continue;
+    const inner = masked.splice(masked.findLastIndex((one) => one.end <= start) + 1);
     const isText = !inString && body[start] === QUOTE;
-    const text = mask(isText ? body.subarray(start + 1, end - 1) : body.subarray(start, end));
-    parts.push(body.subarray(from, start), Buffer.from(inString ? text : `"${text}"`));
-    from = end;
+    const text = mask(isText ? replaced(body, start + 1, end - 1, inner) : replaced(body, start, end, inner));
+    masked.push({ ...span, text: inString ? text : `"${text}"` });
   }
-  return Buffer.concat([...parts, body.subarray(from)]);
+  return replaced(body, 0, body.length, masked);
+}
+
+function replaced(body: Buffer, start: number, end: number, inner: readonly Masked[]): Buffer {
+  if (inner.length === 0) return body.subarray(start, end);
+  let from = start;
+  const parts = inner.flatMap((one) => {
+    const before = body.subarray(from, one.start);
+    from = one.end;
+    return [before, Buffer.from(one.text)];
+  });
+  return Buffer.concat([...parts, body.subarray(from, end)]);
 }
 
 function shortHash(data: string | Uint8Array): string {

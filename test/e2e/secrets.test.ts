@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import type { Manifest } from '../../src/change.ts';
+import type { JsonObject } from '../../src/json.ts';
 import { until } from '../until.ts';
 import { deployment } from './cluster.ts';
 import { kwatchmanConfig } from './main-job.ts';
@@ -152,6 +154,33 @@ configmap = ["data.licence"]
     await running.reload(config('[redact.paths]\ncm = ["data.licence", "data.round"]\n'));
     const [again] = await running.app.store.deadLetters({ limit: 10 });
     assert.match(JSON.stringify(again?.change.before?.['data']), /"round":"redacted:hmac-/);
+  });
+
+  test('a new rule for a value of which a part was hidden before shows no difference where there is none', async () => {
+    await using world = await World.start();
+    const config = (rules = '') => `${kwatchmanConfig(world.slack.url, ['configmap'])}${rules}`;
+    const settings = (round: number) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'settings', namespace: 'default' },
+      data: { link: `postgres://app:${canaries(1).url}@db.example/shop`, round: String(round) },
+    });
+    world.server.create(settings(1));
+    {
+      await using running = await world.run({ keepState: true, config: config() });
+      await running.app.idle();
+    }
+    await using running = await world.run({ keepState: true, config: config('[redact.paths]\ncm = ["data.link"]\n') });
+    world.server.update(settings(2));
+    await world.slack.waitFor(1);
+    await running.app.idle();
+    const [change] = await running.app.store.history({ limit: 1 });
+    const linkIn = (manifest: Manifest | undefined) => (manifest?.['data'] as JsonObject | undefined)?.['link'];
+    assert.match(JSON.stringify(linkIn(change?.after)), /^"redacted:hmac-\w+"$/);
+    assert.equal(linkIn(change?.before), linkIn(change?.after));
+    const texts = world.messages().map(({ text }) => text);
+    assert.match(texts.join('\n'), /data\.round/);
+    assert.doesNotMatch(texts.join('\n'), /data\.link/);
   });
 
   test('a new rule removes errors that may quote what it hides, and keeps those of other changes', async () => {
