@@ -57,3 +57,25 @@ test('redactStored() is completed at the next start if the process dies while th
   await next.close();
   assert.equal(await timesIn(workdir.path, 'S3CR3T'), 0);
 });
+
+test('redactStored() hides what an older version left in an object that carries a Secret, in the form of a fresh one', async () => {
+  await using workdir = await Workdir.make();
+  const store = await openSqliteStore({ path: workdir.file('store.db'), cluster: CLUSTER });
+  const kind = { group: 'example.com', kind: 'Bundle', resource: 'bundles' };
+  const scope = await openScope(store, kind);
+  const stringData = { url: 'postgres://app:redacted:hmac-0123456789ab@db/shop', token: 'S3CR3T' };
+  const body = Buffer.from(
+    JSON.stringify({ metadata: { name: 'web' }, spec: { manifests: [{ kind: 'Secret', stringData }] } }),
+  );
+  await accept(store, scope, seen('web', 1, { body, digest: 7 }));
+  await store.setFact('redaction', `${RULES.keyFingerprint}.older`);
+
+  await redact(store);
+  const baseline = await store.baseline(kind.group, kind.resource, 'shop/web');
+  assert.ok(baseline !== undefined);
+  const fresh = RULES.forKind({ ...kind, singular: 'bundle', shortNames: [] })(body);
+  assert.equal(Buffer.from(baseline).toString(), fresh.toString());
+  assert.equal(await accept(store, scope, seen('web', 2, { body: fresh, digest: 7 })), 0, 'it has not changed');
+  await store.close();
+  assert.equal(await timesIn(workdir.path, 'S3CR3T'), 0);
+});

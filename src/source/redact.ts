@@ -1,11 +1,12 @@
 /**
- * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, last-applied manifests,
- * environment variables by name, passwords in URLs, and configured paths. A keyed hash replaces them, so that "it changed"
- * still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
+ * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, also of those within other
+ * objects, last-applied manifests, environment variables by name, passwords in URLs, and configured paths. A keyed hash replaces
+ * them, so that "it changed" still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { RedactConfig } from '../config/config.ts';
 import { QUOTE } from './bytes.ts';
+import { findCarriedSecrets, mayCarry } from './carried-secrets.ts';
 import { Digester } from './digest.ts';
 import { parseName } from './discovery.ts';
 import { parseFieldPathByName } from '../field-path.ts';
@@ -67,9 +68,11 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
         ({ name, group = kind.group }) => (name === '*' || names.includes(name)) && group === kind.group,
       );
       const isSecret = kind.group === '' && kind.kind === 'Secret';
+      const carries = mayCarry(kind);
       return (body) =>
         replaceSpans(body, mask, (onSpan) => {
-          if (isSecret) findSecretValues(body, onSpan);
+          if (isSecret) findSecretValues(body, 0, onSpan);
+          if (carries) findCarriedSecrets(body, isSecretName, onSpan);
           findLastApplied(body, onSpan);
           findEnvValues(body, isSecretName, onSpan);
           findUrlPasswords(body, onSpan);

@@ -36,16 +36,21 @@ const MAX_ESCAPES = 8;
 const AT = 0x40;
 const SLASH = 0x2f;
 
-/** In a Secret: the values of `data` and `stringData` (or the whole field if it is not a map), and annotations with a copy. */
-export function findSecretValues(bytes: Buffer, onSpan: OnSpan): void {
-  walkObject(bytes, 0, bytes.length, (key, keyEnd, value) => {
+/**
+ * In a Secret: the values of `data` and `stringData` (or the whole field if it is not a map), and annotations with a copy.
+ *
+ * @param secret where it begins
+ * @returns the index after it
+ */
+export function findSecretValues(bytes: Buffer, secret: number, onSpan: OnSpan): number {
+  findAt(bytes, secret, ANNOTATIONS, 0, (start, end) => {
+    if (looksLikeObject(textOf(bytes, start, end) ?? '')) onSpan(start, end, false);
+  });
+  return walkObject(bytes, secret, bytes.length, (key, keyEnd, value) => {
     const name = textOf(bytes, key, keyEnd);
     if (name !== 'data' && name !== 'stringData') return skipValue(bytes, value, bytes.length);
     if (bytes[value] !== OPEN_OBJECT) return reportValue(bytes, value, onSpan);
     return walkObject(bytes, value, bytes.length, (_key, _keyEnd, inner) => reportValue(bytes, inner, onSpan));
-  });
-  findPath(bytes, ANNOTATIONS, (start, end) => {
-    if (looksLikeObject(textOf(bytes, start, end) ?? '')) onSpan(start, end, false);
   });
 }
 
