@@ -21,6 +21,8 @@ function canaries(round: number) {
     env: `c4nary-env-${round}`,
     url: `c4nary-url-${round}`,
     path: `c4nary-path-${round}`,
+    carried: `c4nary-carried-${round}`,
+    variable: `c4nary-variable-${round}`,
     webhook: 'c4nary-webhook',
     header: 'c4nary-header',
     proxy: 'c4nary-redirect',
@@ -59,8 +61,19 @@ function objects(round: number): object[] {
       metadata: { name: 'settings' },
       data: { dsn: `postgres://app:${secret.url}@db.example/shop`, licence: secret.path, round: String(round) },
     },
+    {
+      apiVersion: 'work.example.com/v1',
+      kind: 'Work',
+      metadata: { name: 'shop', namespace: 'default' },
+      spec: {
+        manifests: [{ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db' }, data: { key: secret.carried } }],
+        extraEnv: [{ name: 'SSH_KEY', value: secret.variable }],
+      },
+    },
   ];
 }
+
+const WORKS = { group: 'work.example.com', version: 'v1', kind: 'Work', resource: 'works', namespaced: true };
 
 /** Everything on the disk, except for what the user wrote there. */
 async function stored(world: World): Promise<string> {
@@ -87,10 +100,10 @@ async function assertNoSecret(world: World, running: Running): Promise<void> {
 }
 
 describe('secrets', () => {
-  test('no secret in Secrets, last-applied, env, URLs or configured paths is logged, sent or stored; its change shows', async () => {
-    await using world = await World.start();
+  test('no secret in Secrets, last-applied, env, URLs, carried objects or configured paths is logged, sent or stored; its change shows', async () => {
+    await using world = await World.start(undefined, { resources: [WORKS] });
     for (const object of objects(1)) world.server.create(object);
-    const config = `${kwatchmanConfig(`${world.slack.url}/services/${canaries(1).webhook}`, ['secret', 'deployment', 'configmap'])}
+    const config = `${kwatchmanConfig(`${world.slack.url}/services/${canaries(1).webhook}`, ['secret', 'deployment', 'configmap', 'work'])}
 [redact.paths]
 configmap = ["data.licence"]
 `;
@@ -99,25 +112,29 @@ configmap = ["data.licence"]
       config: config.replace('name = "log"', 'name = "log"\nlevel = "debug"'),
     });
     for (const object of objects(2)) world.server.update(object);
-    await world.slack.waitFor(3);
+    await world.slack.waitFor(4);
     for (const [kind, name] of [
       ['Secret', 'db'],
       ['Deployment', 'web'],
       ['ConfigMap', 'settings'],
+      ['Work', 'shop'],
     ] as const) {
       world.server.delete(kind, name);
     }
-    await world.slack.waitFor(6);
+    await world.slack.waitFor(8);
     for (const object of objects(3)) world.server.create(object);
-    await world.slack.waitFor(9);
+    await world.slack.waitFor(12);
     await running.app.idle();
 
     await assertNoSecret(world, running);
     const texts = world.messages().map(({ text }) => text);
-    assert.ok(
-      texts.some((text) => /data\.password: redacted:hmac-\w+ -> redacted:hmac-\w+/.test(text)),
-      texts.join('\n'),
-    );
+    for (const field of ['data.password', String.raw`manifests\[0].data.key`, String.raw`extraEnv\[SSH_KEY].value`]) {
+      const shown = new RegExp(`${field}: redacted:hmac-\\w+ -> redacted:hmac-\\w+`);
+      assert.ok(
+        texts.some((text) => shown.test(text)),
+        texts.join('\n'),
+      );
+    }
     assert.ok(
       world.slack.requests.every(({ path }) => path.includes(canaries(1).webhook)),
       'the URL is used',
