@@ -1,7 +1,8 @@
 /**
  * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, also of those within other
- * objects, last-applied manifests, environment variables by name, passwords in URLs, and configured paths. A keyed hash replaces
- * them, so that "it changed" still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the server sent it.
+ * objects, last-applied manifests, environment variables by name, passwords in URLs, private keys, and configured paths. A keyed
+ * hash replaces them, so that "it changed" still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the
+ * server sent it.
  */
 import { createHash, createHmac } from 'node:crypto';
 import type { RedactConfig } from '../config/config.ts';
@@ -19,6 +20,7 @@ import {
   findUrlPasswords,
   type OnSpan,
 } from './secret-spans.ts';
+import { findPrivateKeys } from './private-keys.ts';
 import type { Resource } from './source.ts';
 
 export interface Redactor {
@@ -69,10 +71,12 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
       );
       const isSecret = kind.group === '' && kind.kind === 'Secret';
       const carries = mayCarry(kind);
+      const holdsFiles = carries || (kind.group === '' && kind.kind === 'ConfigMap');
       return (body) =>
         replaceSpans(body, mask, (onSpan) => {
           if (isSecret) findSecretValues(body, 0, onSpan);
           if (carries) findCarriedSecrets(body, isSecretName, onSpan);
+          if (holdsFiles) findPrivateKeys(body, onSpan);
           findLastApplied(body, onSpan);
           findEnvValues(body, isSecretName, onSpan);
           findUrlPasswords(body, onSpan);
