@@ -146,17 +146,16 @@ describe('createRedactor()', () => {
     assert.match(at(value, 'last'), /^amqp:\/\/u:redacted:hmac-[0-9a-f]{12}@h$/);
   });
 
-  test('gives what fewer rules have redacted the masks of what was never redacted', () => {
+  test('gives a value that older rules hid in part the mask of a fresh one, and does not change that of one they hid whole', () => {
     const url = `amqp://u:${CANARY}@h`;
-    const object = {
-      data: { url, quoted: `"${url}"`, list: [url, { env: [{ name: 'LINK', value: url }] }] },
-      metadata: { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': JSON.stringify({ url }) } },
-    };
+    const object = { data: { url, quoted: `"${url}"`, list: [url, { env: [{ name: 'LINK', value: url }] }] } };
     const fresh = Buffer.from(JSON.stringify(object));
-    const older = redactor().forKind(POD)(fresh);
-    for (const path of ['data.*', 'data', 'data.list[*]', 'metadata', 'data.list[1].env[*].value']) {
-      const rules = redactor({ envNames: ['LINK'], paths: [{ kind: '*', path }] }).forKind(POD);
-      assert.equal(rules(older).toString(), rules(fresh).toString(), path);
+    for (const path of ['data.*', 'data', 'data.list[*]', 'data.list[1].env[*].value']) {
+      const paths = [{ kind: '*', path }];
+      const newer = redactor({ envNames: ['LINK'], paths }).forKind(POD);
+      for (const older of [redactor(), redactor({ paths })]) {
+        assert.equal(newer(older.forKind(POD)(fresh)).toString(), newer(fresh).toString(), path);
+      }
     }
   });
 
