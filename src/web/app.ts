@@ -6,7 +6,7 @@ import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { StoreError } from '../store/store-error.ts';
 import type { Gate } from './gate.ts';
-import { createGuard } from './guard.ts';
+import { createGuard, type Guard } from './guard.ts';
 import type { WebConfig } from '../config/config.ts';
 import { loginPage } from './login-page.ts';
 import { linkBase } from './link-base.ts';
@@ -38,19 +38,20 @@ export function createWebApp(options: WebAppOptions): Hono {
   const { routes, settings, log } = options;
   const { basePath } = settings;
   const guard = createGuard(settings);
+  const doors = { ...options, guard };
   const app = new Hono();
   app.use(withHeaders);
   // Before the guard: the kubelet and Prometheus use an IP address or service name, at the root, and probes reveal nothing.
   const probes = routes.filter(({ access }) => access === 'probe');
-  for (const probe of probes) serve(app, [probe.path, basePath + probe.path], probe, options);
+  for (const probe of probes) serve(app, [probe.path, basePath + probe.path], probe, doors);
   refuseOtherMethods(app, probes, basePath);
   app.use((c, next) => {
-    const wrong = guard(c.req.raw);
+    const wrong = guard.host(c.req.raw);
     return wrong === undefined ? next() : Promise.resolve(c.text(`${wrong.problem}\n`, wrong.status));
   });
   app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.text('the body is too large\n', 413) }));
   app.use(compress());
-  for (const route of routes) serve(app, pathsBelow(basePath, route.path), route, options);
+  for (const route of routes) serve(app, pathsBelow(basePath, route.path), route, doors);
   refuseOtherMethods(app, routes, basePath);
   app.notFound((c) => c.text('not found\n', 404));
   app.onError((error, c) => {
@@ -62,8 +63,6 @@ export function createWebApp(options: WebAppOptions): Hono {
   return app;
 }
 
-const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-
 async function withHeaders(c: Context, next: Next): Promise<void> {
   await next();
   for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
@@ -73,10 +72,12 @@ function serve(
   app: Hono,
   paths: string[],
   { method, access, handle }: Route,
-  { gate, sessions, settings: { basePath } }: WebAppOptions,
+  { guard, gate, sessions, settings: { basePath } }: WebAppOptions & { readonly guard: Guard },
 ): void {
   app.on(method, paths, async (c) => {
     if (access === 'probe') return handle(c);
+    const wrong = method === 'GET' ? undefined : guard.write(c.req.raw);
+    if (wrong !== undefined) return c.text(`${wrong.problem}\n`, wrong.status);
     if (gate.kind === 'closed') return c.text(CLOSED, 403);
     if (access === 'open') return handle(c);
     const path = c.req.path.slice(basePath.length) || '/';
@@ -107,6 +108,7 @@ function refuseOtherMethods(app: Hono, routes: readonly Route[], basePath: strin
   const methods = Map.groupBy(routes, ({ path }) => path);
   for (const [path, served] of methods) {
     const allow = served.flatMap(({ method }) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
-    app.on(METHODS, pathsBelow(basePath, path), (c) => c.text(`only ${allow} is allowed here\n`, 405, { allow }));
+    for (const own of pathsBelow(basePath, path))
+      app.all(own, (c) => c.text(`only ${allow} is allowed here\n`, 405, { allow }));
   }
 }

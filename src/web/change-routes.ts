@@ -41,12 +41,11 @@ export function changeRoutes(parts: RouteParts): readonly Route[] {
 async function changes(c: Context, parts: RouteParts): Promise<Response> {
   const wantsStream = c.req.header('accept')?.includes('text/event-stream') === true;
   const { after: given, ...rest } = c.req.query();
-  const after = given === '' ? undefined : given;
+  const after = given || undefined;
   const parsed = changesQuery.safeParse(rest);
   if (!parsed.success) return c.json({ error: firstProblem(parsed.error) }, 400);
   if (after !== undefined && !wantsStream)
     return c.json({ error: 'after: is for a stream, which needs the header Accept: text/event-stream' }, 400);
-  if (after !== undefined && !/^\d+$/.test(after)) return c.json({ error: 'after: must be the id of a change' }, 400);
   // Nobody would read a stream started by HEAD.
   if (wantsStream && c.req.method !== 'HEAD') return stream(c, parsed.data, after, parts);
   if (parts.service.store() === undefined) return notRunning(c);
@@ -69,7 +68,8 @@ async function stream(
     return c.text('too many viewers are connected already\n', 503, { 'retry-after': '60' });
   const found = await filterFor(store, query);
   if ('problem' in found) return c.json({ error: found.problem }, 400);
-  const seen = Number(c.req.header('last-event-id') ?? after);
+  const seen = lastSeen(c.req.header('last-event-id'), after);
+  if (typeof seen === 'object') return c.json({ error: seen.problem }, 400);
   const { headers } = c.req.raw;
   const { outgoing } = c.env as { readonly outgoing?: { destroy(): unknown } };
   return streamSSE(c, (api) =>
@@ -78,7 +78,7 @@ async function stream(
       feed,
       store,
       filter: found.filter,
-      after: Number.isSafeInteger(seen) ? seen : undefined,
+      after: seen,
       isAllowed: async () => (await gate.verdict(sessions.tokenOf(headers), 'read', PATH)) === 'allowed',
       cut: () => outgoing?.destroy(),
       // Debug level, because the feed itself logs store failures once, and viewers reconnect.
@@ -86,6 +86,14 @@ async function stream(
       service.log.debug('A stream ended early', { problem: toError(thrown).message });
     }),
   );
+}
+
+/** A browser that comes back by itself sends the header; the address is still that of its first request. */
+function lastSeen(header: string | undefined, after: string | undefined): number | undefined | { problem: string } {
+  const [name, text] = header ? ['Last-Event-ID', header] : ['after', after];
+  if (text === undefined) return undefined;
+  const id = /^\d+$/.test(text) ? Number(text) : NaN;
+  return Number.isSafeInteger(id) ? id : { problem: `${name}: must be the id of a change` };
 }
 
 /** A kind without any records is a problem of the query. */

@@ -6,8 +6,18 @@ export interface GuardOptions {
   readonly hosts: readonly string[];
 }
 
-/** What is wrong with a request; undefined if nothing. */
-export type Guard = (request: Request) => { readonly status: 403 | 415 | 421; readonly problem: string } | undefined;
+interface GuardProblem {
+  readonly status: 403 | 415 | 421;
+  readonly problem: string;
+}
+
+/** Each says what is wrong with a request; undefined if nothing. */
+export interface Guard {
+  /** For every request. */
+  host(request: Request): GuardProblem | undefined;
+  /** For requests that change something. */
+  write(request: Request): GuardProblem | undefined;
+}
 
 /** Cross-origin pages cannot send this header without a preflight, which we never allow. */
 export const WRITE_HEADER = 'x-watchchain';
@@ -18,20 +28,22 @@ export const WRITE_HEADER = 'x-watchchain';
  */
 export function createGuard({ hosts }: GuardOptions): Guard {
   const own = new Set(hosts.map((host) => host.toLowerCase()));
-  return (request) => {
-    const host = request.headers.get('host') ?? '';
-    const name = hostname(host);
-    if (name === undefined || !(name === 'localhost' || own.has(name) || isIP(name) !== 0)) {
-      return {
-        status: 421,
-        problem: `unknown host name ${JSON.stringify((name ?? host).slice(0, 100))}: see [web] hosts`,
-      };
-    }
-    return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) ? undefined : crossSiteWriteProblem(request, host, own);
+  return {
+    host: (request) => hostProblem(request.headers.get('host') ?? '', own),
+    write: (request) => crossSiteWriteProblem(request, request.headers.get('host') ?? '', own),
   };
 }
 
-function crossSiteWriteProblem(request: Request, host: string, own: ReadonlySet<string>): ReturnType<Guard> {
+function hostProblem(host: string, own: ReadonlySet<string>): GuardProblem | undefined {
+  const name = hostname(host);
+  if (name !== undefined && (name === 'localhost' || own.has(name) || isIP(name) !== 0)) return undefined;
+  return {
+    status: 421,
+    problem: `unknown host name ${JSON.stringify((name ?? host).slice(0, 100))}: see [web] hosts`,
+  };
+}
+
+function crossSiteWriteProblem(request: Request, host: string, own: ReadonlySet<string>): GuardProblem | undefined {
   const origin = request.headers.get('origin');
   const site = request.headers.get('sec-fetch-site');
   const isCrossSite = origin !== null && !isOwnOrigin(origin, host, own);

@@ -52,8 +52,16 @@ describe('startWeb()', () => {
     assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD']);
     const wrongVerb = await web.post('/api/changes', {});
     assert.deepEqual([wrongVerb.status, wrongVerb.headers.allow], [405, 'GET, HEAD']);
-    const options = await web.ask('/api/changes', { method: 'OPTIONS' });
-    assert.deepEqual([options.status, options.headers.allow], [405, 'GET, HEAD']);
+    for (const method of ['OPTIONS', 'TRACE', 'DELETE', 'PROPFIND', 'POST'])
+      for (const [path, allow] of [
+        ['/api/changes', 'GET, HEAD'],
+        ['/livez', 'GET, HEAD'],
+        ...(method === 'POST' ? [] : [['/api/dead-letters/replay', 'POST']]),
+      ] as const) {
+        const { status, headers } = await web.ask(path, { method });
+        assert.deepEqual([status, headers.allow], [405, allow], `${method} ${path}`);
+      }
+    assert.equal((await web.ask('/nothing', { method: 'DELETE' })).status, 404);
     assert.equal((await web.ask('/nothing')).status, 404);
     assert.equal((await web.ask('//')).status, 404, 'a path that is not a URL');
     assert.doesNotMatch(web.log, /"level":"error"/, 'mistakes of a client are not logged as errors');
@@ -264,12 +272,19 @@ describe('limits', () => {
       assert.match((JSON.parse(body) as { error: string }).error, reason, query);
       assert.match((await web.ask(`/?${query}`)).body, /class="notice"/, query);
     }
-    for (const [after, accept, reason] of [
-      ['1', 'application/json', 'after: is for a stream, which needs the header Accept: text/event-stream'],
-      ['x', 'text/event-stream', 'after: must be the id of a change'],
-    ] as const) {
-      const { status, body } = await web.ask(`/api/changes?after=${after}`, { headers: { accept } });
-      assert.deepEqual([status, JSON.parse(body)], [400, { error: reason }]);
+    const { body } = await web.ask('/api/changes?after=1');
+    assert.match(body, /after: is for a stream, which needs the header Accept: text\/event-stream/);
+  });
+
+  test('a stream after what is no id gets 400 with the reason', async (t) => {
+    const web = await TestWeb.start(t);
+    const accept = 'text/event-stream';
+    for (const id of ['x', '-1', '1.5', '99999999999999999999']) {
+      const byQuery = await web.ask(`/api/changes?after=${id}`, { headers: { accept } });
+      const byHeader = await web.ask('/api/changes', { headers: { accept, 'last-event-id': id } });
+      assert.deepEqual([byQuery.status, byHeader.status], [400, 400], id);
+      assert.match(byQuery.body, /after: must be the id of a change/);
+      assert.match(byHeader.body, /Last-Event-ID: must be the id of a change/);
     }
   });
 });
