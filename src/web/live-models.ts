@@ -66,6 +66,7 @@ export class LiveModels {
       this.#podQueries.isWatching && store !== undefined ? this.#podTable.rows() : undefined,
     ]);
     return {
+      now: service.clock.now(),
       health: service.health(),
       balances,
       deadLetters: letters,

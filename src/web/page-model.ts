@@ -14,6 +14,8 @@ export interface LetterRow extends Pick<DeadLetter, 'id' | 'diedAt' | 'handler' 
 
 /** The sections that are refreshed. */
 export interface LiveModel {
+  /** By the service's clock, milliseconds since the epoch: the viewer's may be wrong. */
+  readonly now: number;
   readonly health: Health;
   readonly balances: readonly Balance[];
   readonly deadLetters: readonly LetterRow[];
@@ -24,6 +26,8 @@ export interface LiveModel {
 
 /** What is known without asking the store. */
 export interface TopModel {
+  /** As in {@link LiveModel}. */
+  readonly now: number;
   readonly cluster: string;
   readonly health: Health;
   /** The prefix of all links in the page. */

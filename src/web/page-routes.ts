@@ -52,7 +52,8 @@ async function* pageOf(
 ): AsyncGenerator<Html> {
   const base = linkBase(c, settings.basePath);
   const isLoggedIn = sessions.tokenOfSession(c.req.raw.headers) !== undefined;
-  yield pageTop({ cluster: service.clusterName() ?? 'connecting', health: service.health(), base, isLoggedIn });
+  const cluster = service.clusterName() ?? 'connecting';
+  yield pageTop({ now: service.clock.now(), cluster, health: service.health(), base, isLoggedIn });
   try {
     const parsed = changesQuery.safeParse(c.req.query());
     const isRunning = service.store() !== undefined;

@@ -10,13 +10,13 @@ import type { LiveModel, PageModel, TopModel } from './page-model.ts';
 import { noticesSection, scopesSection } from './page-scopes.ts';
 
 /** The part of the page that needs no waiting: the browser can already load and show it. `<main>` stays open. */
-export function pageTop({ cluster, health, base, isLoggedIn }: TopModel): Html {
+export function pageTop({ now, cluster, health, base, isLoggedIn }: TopModel): Html {
   // Prettier would close `<main>`.
   // prettier-ignore
   return html`<!doctype html>
     <html lang="en">
       ${head(base, `${cluster} · watchchain`)}
-      <body data-base="${base}">
+      <body data-base="${base}" data-now="${new Date(now).toISOString()}">
         <a class="skip" href="#changes">Skip to the changes</a>
         <header>
           <h1>${cluster}</h1>
@@ -57,8 +57,10 @@ export function pageEnd(base: string): Html {
 export function fragments(model: LiveModel): Html {
   return html`<!doctype html>
     <title>fragments</title>
-    ${stateOf(model.health)} ${noticesSection(model.health)} ${podsSection(model)} ${deadLettersSection(model)}
-    ${deliverySection(model)} ${scopesSection(model)}`;
+    <body data-now="${new Date(model.now).toISOString()}">
+      ${stateOf(model.health)} ${noticesSection(model.health)} ${podsSection(model)} ${deadLettersSection(model)}
+      ${deliverySection(model)} ${scopesSection(model)}
+    </body>`;
 }
 
 function stateOf(health: Health): Html {

@@ -25,6 +25,20 @@ export function testDisplay(): void {
     assert.deepEqual(said, [], 'nothing that the policy forbids');
   });
 
+  test('how long ago something was does not depend on the clock of the viewer', async (t) => {
+    const { page, url } = await open(t);
+    const seenAgo = page.getByRole('region', { name: 'Watched', exact: true }).locator('time').first();
+    for (const hours of [-5, 5]) {
+      await page.clock.setSystemTime(Date.now() + hours * 3_600_000);
+      await page.goto(url);
+      await isLive(page);
+      const ofTop = await seenAgo.innerText();
+      await page.waitForResponse('**/fragments');
+      const refreshed = await seenAgo.innerText();
+      for (const text of [ofTop, refreshed]) assert.match(text, /^(now|\d+ ?s(ec.)? ago)$/, `${hours} h: ${text}`);
+    }
+  });
+
   test('everything from the cluster is shown as text, and long text is cut', async (t) => {
     const { world, page, said, url } = await open(t);
     const text = HOSTILE + 'long '.repeat(200_000);

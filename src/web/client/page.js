@@ -1,6 +1,6 @@
 /** Keeps the server-rendered page fresh: times in the viewer's zone, changes as they happen, buttons. */
 import { handleAction, logIn, REQUEST_TIMEOUT_MS } from './actions.js';
-import { showTimes } from './times.js';
+import { setServerTime, showTimes } from './times.js';
 
 /**
  * `ShownChange` in changes.ts.
@@ -133,6 +133,7 @@ function fetchFragments() {
   request.addEventListener('loadend', () => {
     if (request.status === 401) location.reload();
     if (request.status !== 200) clearState();
+    setServerTime(request.responseXML?.body.dataset['now']);
     for (const section of request.responseXML?.querySelectorAll('[data-live]') ?? []) replace(section);
   });
   request.open('GET', `${base}/fragments`);
@@ -272,6 +273,10 @@ document.addEventListener(
 );
 
 document.querySelector('#zone')?.replaceChildren('your zone');
+const [load] = performance.getEntriesByType('navigation');
+const responseStart = load instanceof PerformanceNavigationTiming ? load.responseStart : 0;
+// The top of the page came first, and this script waits for its end.
+setServerTime(document.body.dataset['now'], Date.now() - performance.now() + responseStart);
 showTimes(document);
 setInterval(() => showTimes(document), 10_000);
 if (list !== null) {
