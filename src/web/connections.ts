@@ -39,5 +39,8 @@ export function limitConnections(server: Server, answer: Answer): void {
 
 /** Whether the connection waits for its client: to send, as no response is sent before the body is complete, or to read. */
 function isIdle(exchange: Exchange | undefined): boolean {
-  return exchange === undefined || exchange.response.writableEnded || !exchange.request.complete;
+  if (exchange === undefined || !exchange.request.complete) return true;
+  const { response } = exchange;
+  // A streamed response that its client does not read is never complete.
+  return response.writableEnded || response.writableNeedDrain;
 }
