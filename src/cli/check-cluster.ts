@@ -28,13 +28,17 @@ export async function checkCluster(config: Config, io: CommandIo): Promise<numbe
     io.stdout.write(`\ncluster ${credentials.clusterName} (${api.host})\n`);
     let code: number = EXIT.ok;
     let areKindsKnown = true;
+    /** By reason, which is mostly the same for all. */
+    const unknown = new Map<string, Set<string>>();
     for (const request of watchRequests(config)) {
       const { verdict, text } = await checkAccess(request, discovery, api);
       io.signal.throwIfAborted();
       if (verdict !== 'ok') code = EXIT.failed;
-      io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
       if (verdict === 'missing' || verdict === 'unknown') areKindsKnown = false;
+      if (verdict === 'unknown') unknown.set(text, (unknown.get(text) ?? new Set()).add(request.kind));
+      else io.stdout.write(`  ${verdict.padEnd('missing'.length)}  ${text}\n`);
     }
+    for (const [reason, kinds] of unknown) io.stdout.write(`  unknown  ${[...kinds].join(', ')}: ${reason}\n`);
     if (!areKindsKnown) return code;
     const refused = await missingOf(api, await otherGrants(config, discovery, credentials.namespace));
     for (const what of refused) io.stdout.write(`  refused  may not ${what}; grant it in a Role or ClusterRole\n`);
@@ -63,16 +67,16 @@ async function otherGrants(config: Config, discovery: Discovery, namespace = 'de
     .map((grant) => ({ ...grant, verbs: grant.verbs.filter((verb) => !isWatched(grant, verb)) }));
 }
 
+/** The text of `unknown` is the reason alone. */
 async function checkAccess(
   request: WatchRequest,
   discovery: Discovery,
   api: ApiClient,
 ): Promise<{ readonly verdict: Verdict; readonly text: string }> {
   const resolution = await discovery.resolve(request.kind, request.apiVersion);
-  if (resolution.kind !== 'found') {
-    const verdict = resolution.kind === 'unsure' ? 'unknown' : 'missing';
-    return { verdict, text: `${request.kind}: ${describeUnresolved(resolution)}` };
-  }
+  if (resolution.kind === 'unsure') return { verdict: 'unknown', text: resolution.reason };
+  if (resolution.kind !== 'found')
+    return { verdict: 'missing', text: `${request.kind}: ${describeUnresolved(resolution)}` };
   const { resource } = resolution;
   const scope = namespaceScopeFor(resource, request.namespace);
   const name = `${resourceName(resource)} ${describeNamespaceScope(scope)}`;
@@ -103,7 +107,7 @@ async function isAbsent(api: ApiClient, namespace: string): Promise<boolean> {
   return status === 404;
 }
 
-function describeUnresolved(resolution: Exclude<Resolution, { kind: 'found' }>): string {
+function describeUnresolved(resolution: Exclude<Resolution, { kind: 'found' | 'unsure' }>): string {
   switch (resolution.kind) {
     case 'not-served': {
       const { near, mayBeServedLater, unwatched } = resolution;
@@ -113,7 +117,5 @@ function describeUnresolved(resolution: Exclude<Resolution, { kind: 'found' }>):
     }
     case 'ambiguous':
       return `several groups serve it, name one in apiVersion: ${resolution.candidates.join(', ')}`;
-    case 'unsure':
-      return resolution.reason;
   }
 }

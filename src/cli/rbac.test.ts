@@ -203,6 +203,15 @@ describe('rbac', () => {
     );
   });
 
+  test('--cluster says once why the cluster knows no kind, naming all of them', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    await server.close();
+    const { stderr } = await rbac(resource('pod') + resource('node') + LOG, '--cluster', '-k', kubeconfig);
+    assert.match(stderr, /^watchchain: \S+:\d+: cannot find out what "pod", "node" are: .* connection refused .*\n$/);
+  });
+
   test('--check reports permissions that are exactly enough, missing, or too much', async () => {
     const toml = resource('deployment', 'namespaces = ["shop"]') + LOG;
     assert.deepEqual(await checked(SHOP, toml), {

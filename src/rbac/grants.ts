@@ -65,19 +65,13 @@ export async function grantsOf(
   { resolve, lookupKinds, namespace: ownNamespace }: GrantOptions,
 ): Promise<readonly Grant[]> {
   const grants: Grant[] = [IDENTITY, ...leaseGrants(config, ownNamespace)];
-  const problems: string[] = [];
-  const find = async (kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> => {
-    const resolution = await resolve(kind, apiVersion);
-    if (resolution.kind === 'found') return resolution.resource;
-    problems.push(problemOf(kind, resolution, at));
-    return undefined;
-  };
+  const kinds = new KindFinder(resolve);
   const watched = new Map<ChainConfig, Set<string>>();
   for (const chain of config.chains) {
     const places = new Set<string>();
     watched.set(chain, places);
     for (const { kind, apiVersion, namespaces, at } of chain.resources) {
-      const found = await find(kind, apiVersion, at);
+      const found = await kinds.find(kind, apiVersion, at);
       if (found === undefined) continue;
       for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
         // No object outside of namespaces leads to one in a namespace.
@@ -92,7 +86,7 @@ export async function grantsOf(
   );
   if (config.lookup.enabled) {
     for (const kind of lookupKinds) {
-      const found = await find(kind, undefined, '--lookup');
+      const found = await kinds.find(kind, undefined, '--lookup');
       if (found === undefined) continue;
       const places = found.namespaced ? everywhere : [''];
       for (const namespace of places)
@@ -103,8 +97,40 @@ export async function grantsOf(
       for (const access of accessOf(chain))
         for (const namespace of placesOf([...places], everywhere)) grants.push({ ...access, namespace });
   }
-  if (problems.length > 0) throw new ConfigError(problems);
+  kinds.refuseUnknown();
   return [...mergeGrants(grants), ...(config.web.clusterAccess ? REVIEWS : [])];
+}
+
+/** Finds the kinds of a configuration in the cluster, and remembers what is wrong with those that it does not find. */
+class KindFinder {
+  readonly #resolve: GrantOptions['resolve'];
+  readonly #problems: string[] = [];
+  /** By reason, which is mostly the same for all. */
+  readonly #unsure = new Map<string, { readonly at: string; readonly names: Set<string> }>();
+
+  constructor(resolve: GrantOptions['resolve']) {
+    this.#resolve = resolve;
+  }
+
+  async find(kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> {
+    const resolution = await this.#resolve(kind, apiVersion);
+    if (resolution.kind === 'found') return resolution.resource;
+    if (resolution.kind === 'unsure') {
+      const { reason } = resolution;
+      this.#unsure.set(reason, this.#unsure.get(reason) ?? { at, names: new Set() });
+      this.#unsure.get(reason)?.names.add(`"${kind}"`);
+    } else this.#problems.push(problemOf(kind, resolution, at));
+    return undefined;
+  }
+
+  /** @throws ConfigError naming everything that was not found */
+  refuseUnknown(): void {
+    for (const [reason, { at, names }] of this.#unsure) {
+      const what = `${[...names].join(', ')} ${names.size === 1 ? 'is' : 'are'}`;
+      this.#problems.push(`${at}: cannot find out what ${what}: ${reason}`);
+    }
+    if (this.#problems.length > 0) throw new ConfigError(this.#problems);
+  }
 }
 
 /** Where its handlers ask the cluster: all namespaces if it is one of them. */
@@ -152,7 +178,7 @@ function isSameResource(clusterWide: Grant, { group, resource }: Grant): boolean
   return clusterWide.name === undefined && clusterWide.group === group && clusterWide.resource === resource;
 }
 
-function problemOf(kind: string, resolution: Exclude<Resolution, { kind: 'found' }>, at: string): string {
+function problemOf(kind: string, resolution: Exclude<Resolution, { kind: 'found' | 'unsure' }>, at: string): string {
   switch (resolution.kind) {
     case 'not-served': {
       if (resolution.unwatched !== undefined)
@@ -162,7 +188,5 @@ function problemOf(kind: string, resolution: Exclude<Resolution, { kind: 'found'
     }
     case 'ambiguous':
       return `${at}: kind "${kind}" may be any of ${resolution.candidates.join(', ')}: set apiVersion`;
-    case 'unsure':
-      return `${at}: cannot find out what kind "${kind}" is: ${resolution.reason}`;
   }
 }

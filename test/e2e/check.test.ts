@@ -204,6 +204,25 @@ describe('check', () => {
     assert.match(unknown.stdout, /deploymnet: the cluster does not serve it; near names: deployment/);
   });
 
+  test('--cluster says once why the cluster knows no kind, naming all of them', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await workdir.write('config.toml', `[[resource]]\nkind = "secret"\nnamespaces = ["a", "b"]\n${CONFIG}`);
+    const { kubeconfig } = await clusterOf(workdir, server);
+    await server.close();
+    const { code, stdout } = await run(workdir, [
+      'check',
+      '-c',
+      workdir.file('config.toml'),
+      '--cluster',
+      '-k',
+      kubeconfig,
+    ]);
+    assert.equal(code, 1);
+    assert.match(stdout, /\n {2}unknown {2}secret, deployment: Cannot GET .* connection refused .*\n$/);
+    assert.equal(stdout.match(/connection refused/g)?.length, 1);
+  });
+
   test('--cluster --lease checks the rights to that Lease, as the service would have it', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
