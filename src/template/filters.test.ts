@@ -47,6 +47,19 @@ describe('filters', () => {
     assert.equal(filtered('2026-11-20', 'timestamp: "s"'), 1_795_132_800);
   });
 
+  test('regex_find refuses a group that its pattern cannot have, at the check if it is written there', () => {
+    for (const [args, problem] of [
+      ['"(b)", -1', /^filter regex_find: the second argument must be the number of a group/],
+      ['"(b)", 0.5', /^filter regex_find: the second argument must be the number of a group/],
+      ['"(b)", "1"', /^filter regex_find: the second argument must be the number of a group/],
+      ['"(b)", 2', /^filter regex_find: the pattern has no group 2: it has 1 \(line 1, column 1\)$/],
+    ] as const)
+      assert.throws(() => compileTemplate(`{{ "abc" | regex_find: ${args} }}`), { message: problem }, args);
+    assert.equal(filtered('abc', 'regex_find: "(b)", 1'), 'b');
+    assert.equal(filtered('abc', 'regex_find: "(b)", change.after.nothing'), 'b');
+    assert.throws(() => filtered(-1, 'regex_find: "b", change.after.value'), /must be the number of a group/);
+  });
+
   test('duration writes seconds in units', () => {
     for (const [seconds, text] of [
       [0, '0s'],

@@ -29,11 +29,17 @@ export const regexFind: FilterDefinition = {
     { template: '{{ "took 312ms in all" | regex_find: "[0-9]+ms" }}', result: '312ms' },
     { template: '{{ "web-7d9c-x2x" | regex_find: "^(.*)-[^-]+-[^-]+$", 1 }}', result: 'web' },
   ],
-  check: checkPattern,
-  apply(value, [pattern, group], place) {
-    const matcher = compiledAt(place, pattern).matcher(input(value));
-    const number = typeof group === 'number' ? group : 0;
-    return matcher.find() && number <= matcher.groupCount() ? (matcher.group(number) ?? undefined) : undefined;
+  check(args) {
+    checkPattern(args);
+    const [pattern] = args;
+    const group = groupOf(args);
+    const groups = RE2JS.compile(textOf(pattern)).groupCount();
+    if (group > groups) throw new Error(`the pattern has no group ${group}: it has ${groups}`);
+  },
+  apply(value, args, place) {
+    const group = groupOf(args);
+    const matcher = compiledAt(place, args[0]).matcher(input(value));
+    return matcher.find() && group <= matcher.groupCount() ? (matcher.group(group) ?? undefined) : undefined;
   },
 };
 
@@ -54,6 +60,13 @@ export const regexReplace: FilterDefinition = {
 
 function input(value: unknown): string {
   return textOf(value).slice(0, MAX_SEARCHED_CHARS);
+}
+
+/** 0, the whole match, unless it is given. @throws if it is not the number of a group */
+function groupOf([, given]: readonly unknown[]): number {
+  const group = given ?? 0;
+  if (typeof group === 'number' && Number.isInteger(group) && group >= 0) return group;
+  throw new Error('the second argument must be the number of a group: 0 for the whole match, 1, 2, ...');
 }
 
 function checkPattern([pattern]: readonly unknown[]): void {
