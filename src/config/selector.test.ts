@@ -11,10 +11,23 @@ describe('labelSelector', () => {
     'exists',
     'empty=',
     'size>5',
+    `a.example/${'x'.repeat(63)}=${'X'.repeat(63)}`,
   ]) {
     test(`accepts ${text}`, () => assert.ok(labelSelector.safeParse(text).success));
   }
-  for (const text of ['', 'a in (b', 'a=b=c', 'a=b,', '=b', 'a in b', 'a=-b', 'a b']) {
+  for (const text of [
+    '',
+    'a in (b',
+    'a=b=c',
+    'a=b,',
+    '=b',
+    'a in b',
+    'a=-b',
+    'a b',
+    'Example.com/a',
+    'a_b.c/d',
+    `a=${'x'.repeat(64)}`,
+  ]) {
     test(`refuses ${JSON.stringify(text)}`, () => assert.ok(!labelSelector.safeParse(text).success));
   }
 });

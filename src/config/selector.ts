@@ -1,8 +1,10 @@
 /** Label and field selectors in the API server's syntax: a mistake is found here, before the server answers 400. */
 import { z } from 'zod';
 
-const LABEL_KEY = String.raw`(?:[\w.-]+/)?[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?`;
-const LABEL_VALUE = String.raw`(?:[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)?`;
+/** The prefix is a DNS name, in lower case. */
+const LABEL_PREFIX = String.raw`[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*`;
+const LABEL_KEY = String.raw`(?:${LABEL_PREFIX}/)?[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?`;
+const LABEL_VALUE = String.raw`(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?`;
 const LABEL_REQUIREMENT = [
   String.raw`!?\s*${LABEL_KEY}`,
   String.raw`${LABEL_KEY}\s*(?:=|==|!=)\s*${LABEL_VALUE}`,
