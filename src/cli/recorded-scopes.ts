@@ -2,22 +2,27 @@
 import { randomBytes } from 'node:crypto';
 import { apiVersionOf, splitKey, type Manifest } from '../change.ts';
 import type { Config, ResourceConfig } from '../config/config.ts';
+import { ConfigError, toError } from '../errors.ts';
 import { EVERYTHING } from '../interest.ts';
 import { matchesNamespace } from '../namespaces.ts';
 import { ManifestReader } from '../source/manifest.ts';
 import { createRedactor, type Redactor } from '../source/redact.ts';
 import type { Store } from '../store/store.ts';
-import { parseSelectors, selectable } from '../testing/api-server/selectors.ts';
+import { fieldsNamedIn, parseSelectors, selectable } from '../testing/api-server/selectors.ts';
 import { namesOf, pluralOf } from '../kind-names.ts';
+import { CustomFields } from './custom-fields.ts';
 import type { RecordedEvent } from './watch-events.ts';
 
 export class RecordedScopes {
   readonly #config: Config;
   readonly #store: Store;
   readonly #redactor: Redactor;
+  readonly #customFields: CustomFields;
   readonly #scopes = new Map<string, number>();
 
-  constructor(config: Config, store: Store) {
+  /** @param events the whole recording: definitions of custom kinds may come after their objects */
+  constructor(config: Config, store: Store, events: readonly RecordedEvent[]) {
+    this.#customFields = new CustomFields(events);
     this.#config = config;
     this.#store = store;
     this.#redactor = createRedactor(config.redact, randomBytes(32));
@@ -25,7 +30,9 @@ export class RecordedScopes {
 
   /** Redacts the object and compares it with the last one. Returns the chains that watch it, and whether they got a change. */
   async accept(event: RecordedEvent): Promise<{ readonly chains: readonly string[]; readonly isChange: boolean }> {
-    const chains = this.#config.chains.filter(({ resources }) => resources.some((one) => watches(one, event)));
+    const chains = this.#config.chains.filter(({ resources }) =>
+      resources.some((one) => watches(one, event, this.#customFields)),
+    );
     if (chains.length === 0) return { chains: [], isChange: false };
     const { group, version, kind, type, body } = event;
     const names = chains.map(({ name }) => name);
@@ -80,7 +87,8 @@ export class RecordedScopes {
 }
 
 /** Without a cluster a name can only be compared with the kind, its plural and the well-known short names. */
-function watches(resource: ResourceConfig, { kind, group, version, key, body }: RecordedEvent): boolean {
+function watches(resource: ResourceConfig, event: RecordedEvent, custom: CustomFields): boolean {
+  const { kind, group, version, key } = event;
   // Objects without a namespace are watched whatever namespaces the resource has.
   const { namespace } = splitKey(key);
   if (namespace !== undefined && !matchesNamespace(resource.namespaces, namespace)) return false;
@@ -88,6 +96,18 @@ function watches(resource: ResourceConfig, { kind, group, version, key, body }: 
   if (!namesOf(kind).includes(name) || (groupName.length > 0 && groupName.join('.') !== group)) return false;
   const apiVersion = apiVersionOf({ group, version });
   if (resource.apiVersion !== undefined && ![apiVersion, group].includes(resource.apiVersion)) return false;
-  const isSelected = parseSelectors({ group, kind }, resource.labelSelector, resource.fieldSelector);
-  return isSelected === undefined || isSelected(selectable(JSON.parse(body.toString('utf8')) as Manifest));
+  return isSelected(resource, event, custom);
+}
+
+function isSelected(resource: ResourceConfig, event: RecordedEvent, custom: CustomFields): boolean {
+  const { labelSelector, fieldSelector, at } = resource;
+  const { group, kind, body } = event;
+  const customFields = custom.of(event, fieldsNamedIn(fieldSelector));
+  try {
+    const test = parseSelectors({ group, kind, customFields }, labelSelector, fieldSelector);
+    return test === undefined || test(selectable(JSON.parse(body.toString('utf8')) as Manifest, customFields));
+  } catch (cause) {
+    const reason = toError(cause).message;
+    throw new ConfigError([`${at}: the API server would refuse the selector for ${kind}: ${reason}`], { cause });
+  }
 }

@@ -175,6 +175,41 @@ name = "log"
     assert.equal(lines[1], 'standard input, event 2: no chain watches Pod shop/light');
   });
 
+  test('takes field selectors of custom kinds as their definition in the file says, or as they are without one', async () => {
+    const config = (field: string) =>
+      `[[resource]]\nkind = "widget"\napiVersion = "shop.example/v1"\nfieldSelector = "${field}"\n[[handler]]\nname = "log"\n`;
+    const meta = (name: string) => ({ name, uid: name, resourceVersion: '1' });
+    const widget = (name: string, color: string) => ({
+      type: 'ADDED',
+      object: { apiVersion: 'shop.example/v1', kind: 'Widget', metadata: meta(name), spec: { color } },
+    });
+    const versions = [{ name: 'v1', selectableFields: [{ jsonPath: '.spec.color' }] }];
+    const definition = {
+      type: 'ADDED',
+      object: {
+        apiVersion: 'apiextensions.k8s.io/v1',
+        kind: 'CustomResourceDefinition',
+        metadata: meta('widgets.shop.example'),
+        spec: { group: 'shop.example', names: { kind: 'Widget' }, versions },
+      },
+    };
+    const [red, blue] = [widget('a', 'red'), widget('b', 'blue')];
+    for (const recording of [
+      [red, blue],
+      [red, blue, definition],
+    ]) {
+      const { lines } = await rehearse(config('spec.color=blue'), recording);
+      assert.equal(lines[0], 'standard input, event 1: no chain watches Widget a');
+      assert.match(lines[1] ?? '', /^added widget b @1 /);
+    }
+    const refused = await rehearse(config('spec.size=1'), [definition, red]);
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.problems,
+      /config\.toml:\d+: the API server would refuse the selector for Widget: field label not supported: spec\.size\n/,
+    );
+  });
+
   test('applies the Event settings of each resource, even where they are watched together', async () => {
     const of = (namespaces: string, more: string) =>
       `[[resource]]\nkind = "event"\nnamespaces = ${namespaces}\n${more}`;

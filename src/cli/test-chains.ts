@@ -63,7 +63,7 @@ async function test(file: string, flags: Flags, io: CommandIo): Promise<number> 
     runners.set(chain.name, runner);
   }
 
-  const scopes = new RecordedScopes(config, store);
+  const scopes = new RecordedScopes(config, store, events);
   for (const event of events) {
     if (file !== '-' && io.signal.aborted) break;
     const { chains, isChange } = await scopes.accept(event);

@@ -13,7 +13,10 @@ export interface Selectable {
 
 export type Selector = (object: Selectable) => boolean;
 
-type Kind = Pick<ServedType, 'group' | 'kind'>;
+type Kind = Pick<ServedType, 'group' | 'kind'> & {
+  /** The `selectableFields` of a custom kind, without the leading dot. */
+  readonly customFields?: readonly string[];
+};
 
 /** The fields that the real server selects by, for the kinds served here, each with its value in an object without it. */
 const SELECTABLE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -46,11 +49,14 @@ const SELECTABLE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   Secret: { type: '' },
 };
 
-/** The selectable part of a manifest; an Event's under the names of the core group. */
-export function selectable(manifest: Manifest): Selectable {
+/**
+ * The selectable part of a manifest; an Event's under the names of the core group.
+ * @param customFields as in {@link parseSelectors}
+ */
+export function selectable(manifest: Manifest, customFields: readonly string[] = []): Selectable {
   const { kind = '', metadata } = manifest;
   const given = kind === 'Event' ? eventFields(manifest as Record<string, Json>, { group: '' }) : manifest;
-  const defaults = Object.entries(SELECTABLE[kind] ?? {});
+  const defaults = [...Object.entries(SELECTABLE[kind] ?? {}), ...customFields.map((path) => [path, ''] as const)];
   const fields = defaults.map(([path, absent]) => [path, valueAt(given as JsonObject, path) ?? absent] as const);
   const names = { 'metadata.name': metadata.name, 'metadata.namespace': metadata.namespace ?? '' };
   return { labels: metadata.labels ?? {}, fields: { ...names, ...Object.fromEntries(fields) } };
@@ -106,8 +112,15 @@ function labelTest(text: string): Selector {
   return ({ labels }) => (labels[name] === undefined) === (not === '!');
 }
 
+const FIELD_TERM = /^\s*([^=!\s]+)\s*(==|=|!=)\s*(.*?)\s*$/;
+
+/** The fields that a field selector names. */
+export function fieldsNamedIn(selector: string): readonly string[] {
+  return terms(selector).flatMap((term) => FIELD_TERM.exec(term)?.[1] ?? []);
+}
+
 function fieldTest(type: Kind, text: string): Selector {
-  const match = /^\s*([^=!\s]+)\s*(==|=|!=)\s*(.*?)\s*$/.exec(text);
+  const match = FIELD_TERM.exec(text);
   if (match === null) throw new StatusError(400, { message: `invalid field selector: '${text}'` });
   const [, path = '', operator, escaped = ''] = match;
   const value = escaped.replace(/\\(.)/g, '$1');
@@ -119,6 +132,7 @@ function fieldTest(type: Kind, text: string): Selector {
 /** The name of a selectable field in {@link Selectable}; undefined if the kind has none such. */
 function storedField(type: Kind, path: string): string | undefined {
   if (path === 'metadata.name' || path === 'metadata.namespace') return path;
+  if (type.customFields?.includes(path) === true) return path;
   const isNewerEvent = isEventType(type) && type.group !== '';
   const [field] = Object.keys(SELECTABLE[type.kind] ?? {}).filter(
     (core) => path === (isNewerEvent ? newerEventField(core) : core),
