@@ -43,6 +43,20 @@ describe('import', async () => {
     assert.equal(code, 1);
   });
 
+  test('explains what only keeps the meaning of the original', async () => {
+    await using workdir = await Workdir.make();
+    const file = (rule: string) =>
+      workdir.write(
+        'theirs.yaml',
+        `route: { routes: [{ match: [{ ${rule}receiver: out }] }] }\nreceivers: [{ name: out, stdout: {} }]\n`,
+      );
+    assert.match(
+      (await imported(await file('kind: Pod, '))).stdout,
+      /^# existing = "added" reports.*\n# \(\?-i\) makes/m,
+    );
+    assert.doesNotMatch((await imported(await file(''))).stdout, /# \(\?-i\)/);
+  });
+
   for (const name of (await readdir(FIXTURES)).filter((file) => file.endsWith('.yaml'))) {
     const yaml = relative(process.cwd(), join(FIXTURES, name));
     const golden = join(FIXTURES, name.replace(/yaml$/, 'toml'));

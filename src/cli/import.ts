@@ -18,6 +18,15 @@ export function importCommand(program: Command, io: CommandIo, choose: (action: 
   withForeignFlags(command).action((file: string, flags: ForeignFlags) => choose(() => importFile(file, flags, io)));
 }
 
+/** What keeps the meaning of the other tool's file, and nobody would write otherwise. */
+const NOTES: readonly (readonly [found: RegExp, note: string])[] = [
+  [
+    /^existing = "added"$/m,
+    'existing = "added" reports, once, what is there at the first start, as that tool does; without it, only what changes from then on.',
+  ],
+  [/"\(\?-i\)/, '(?-i) makes a pattern tell upper from lower case where match would not, as that tool does.'],
+];
+
 /** Variables stay references, so that no secret is printed that is not in the file. */
 async function importFile(file: string, { lenient = false, repeats }: ForeignFlags, io: CommandIo): Promise<number> {
   const { tool, inside, value, problems, warnings } = await readForeignFile(file, {
@@ -29,10 +38,13 @@ async function importFile(file: string, { lenient = false, repeats }: ForeignFla
   const lines = (findings: typeof problems) => findings.map(({ line, text }) => `${file}:${line}: ${text}`);
   if (problems.length > 0) throw new ConfigError(lines(problems));
   const place = inside === undefined ? '' : `below ${pathText(inside)}, `;
-  const comments = [`From ${basename(file)}, ${place}a configuration of ${tool}.`, ...lines(warnings)];
-  io.stdout.write(
-    `${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${stringify(writable(value) as JsonMap)}`,
-  );
+  const toml = stringify(writable(value) as JsonMap);
+  const comments = [
+    `From ${basename(file)}, ${place}a configuration of ${tool}.`,
+    ...lines(warnings),
+    ...NOTES.filter(([found]) => found.test(toml)).map(([, note]) => note),
+  ];
+  io.stdout.write(`${comments.map((comment) => `# ${printable(comment)}\n`).join('')}\n${toml}`);
   return EXIT.ok;
 }
 

@@ -129,6 +129,8 @@ function notConfiguration(
 
 /** kwatchman's chart, its ConfigMap and our own chart hold TOML. */
 function tomlRemedy(text: string): string {
+  if (/^ *slack:/m.test(text) && /^ *(watchReasons|managementCluster):/m.test(text))
+    return 'it looks like the values of giantswarm/event-exporter-app, of which a chart makes the configuration: helm template watchchain CHART -f FILE > rendered.yaml, with the chart of watchchain, and name rendered.yaml here';
   return /^ *\[\[(resource|handler)\]\]/im.test(text)
     ? 'move the TOML in it to a file whose name ends in .toml, or give the values of a chart to that of watchchain'
     : "write watchchain's own as TOML, in a file whose name ends in .toml";

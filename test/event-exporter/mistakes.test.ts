@@ -258,6 +258,8 @@ receivers:
     assert.match(problem, /^config\.yaml:\d: broken YAML in column \d+: /);
     const [unknown = ''] = await problemsOf('a: 1\n');
     assert.match(unknown, /^Cannot use config\.yaml: it is not a configuration of kubernetes-event-exporter/);
+    const [values = ''] = await problemsOf('slack: { channel: "#ops" }\nmanagementCluster: { name: golem }\n');
+    assert.match(values, /looks like the values of giantswarm\/event-exporter-app, .*: helm template .* -f FILE/);
   });
 
   test('6 a configuration inside a ConfigMap or the values of a chart is read, and a mistake has its line in the file', async () => {
