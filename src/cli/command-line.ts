@@ -1,13 +1,13 @@
 /** The command line: selects the command and the exit code. Each command is a file beside this one. */
 import { Command, CommanderError } from 'commander';
 import { isConfigError, toError } from '../errors.ts';
-import { didYouMean } from '../near.ts';
 import { checkCommand } from './check.ts';
 import { ownArguments } from './compat.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { deadCommand } from './dead.ts';
 import { demoCommand } from './demo.ts';
 import { explainCommand } from './explain.ts';
+import { commandHint, excessHint, isVersionRequest, optionHint } from './hints.ts';
 import { historyCommand } from './history.ts';
 import { importCommand } from './import.ts';
 import { newCommand } from './new.ts';
@@ -55,19 +55,18 @@ export async function runCommandLine(io: CommandIo): Promise<number> {
   historyCommand(program, io, choose);
   purgeCommand(program, io, choose);
   try {
-    const argv = expandHelp(
-      ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage })),
-    );
+    const argv = expanded(ownArguments(io, (message) => program.error(`error: ${message}`, { exitCode: EXIT.usage })));
     refuseUnknownCommand(program, argv);
     program.parse(argv.map(withoutEquals), { from: 'user' });
     return (await action?.()) ?? EXIT.ok;
   } catch (thrown) {
-    return explain(thrown, io);
+    return explain(thrown, program, io);
   }
 }
 
-/** Rewrites `help dead list`, of which commander would read only `dead`. */
-function expandHelp(argv: readonly string[]): readonly string[] {
+/** Rewrites `version`, and `help dead list`, of which commander would read only `dead`. */
+function expanded(argv: readonly string[]): readonly string[] {
+  if (isVersionRequest(argv)) return ['--version'];
   const [first, ...words] = argv;
   return first === 'help' && words.length > 1 ? [...words, '--help'] : argv;
 }
@@ -83,21 +82,14 @@ function refuseUnknownCommand(program: Command, argv: readonly string[]): void {
   if (requested === undefined || requested.startsWith('-')) return;
   const names = ['help', ...program.commands.map((command) => command.name())];
   if (names.includes(requested)) return;
-  const hint = didYouMean(requested, names) || `; the commands are ${names.join(', ')}`;
-  program.error(`error: unknown command '${requested}'${hint}`, { exitCode: EXIT.usage });
+  program.error(`error: unknown command '${requested}'${commandHint(requested, names)}`, { exitCode: EXIT.usage });
 }
 
-/** Empty if it is not clear what was meant. */
-function excessHint(argv: readonly string[]): string {
-  // What followed the flags was taken for an argument of `run`.
-  if (argv[0]?.startsWith('-') === true) return '(A command comes before its flags: watchchain history -c FILE)\n';
-  return argv.some((word) => /\.(toml|ya?ml|json|ini)$/.test(word)) ? '(Name a configuration file with -c)\n' : '';
-}
-
-function explain(thrown: unknown, io: CommandIo): number {
+function explain(thrown: unknown, program: Command, io: CommandIo): number {
   if (thrown instanceof CommanderError) {
     if (thrown.exitCode === 0) return EXIT.ok;
     if (thrown.code === 'commander.excessArguments') io.stderr.write(excessHint(io.argv));
+    if (thrown.code === 'commander.unknownOption') io.stderr.write(optionHint(thrown.message, program));
     // An invalid value is a configuration mistake; anything else is an unknown flag or command.
     return thrown.code === 'commander.invalidArgument' ? EXIT.failed : EXIT.usage;
   }

@@ -55,6 +55,10 @@ async function adaptNamed(file: string, tool: NamedTool, options: AdapterOptions
 async function refuseName(file: string, extension: string): Promise<never> {
   if ((await stat(file).catch(() => undefined))?.isDirectory() === true)
     throw new ConfigError([`Cannot read ${file}: ${IS_FOLDER}`]);
+  if (file === '-')
+    throw new ConfigError([
+      'Cannot use -: a configuration is read from a file, by whose name its format is known, and again when it changes; write it to a file',
+    ]);
   const found =
     extension === '' ? 'its name has no extension' : `unsupported configuration type "${extension.slice(1)}"`;
   throw new ConfigError([

@@ -8,6 +8,7 @@ import { deployment } from './cluster.ts';
 import { kwatchmanConfig, startProgram } from './main-job.ts';
 import { Program, Workdir } from './program.ts';
 import { clusterOf, CONFIG, run } from './commands.ts';
+import { runCommand } from '../run-command.ts';
 
 /** A kubeconfig for an address where nothing listens: port 1 is reserved for root. */
 function nowhere(): string {
@@ -142,6 +143,23 @@ test('a command after flags is refused, with a hint where it belongs', async () 
   const { code, stderr } = await run(workdir, ['-c', 'config.toml', 'history']);
   assert.equal(code, 2);
   assert.match(stderr, /^error: too many arguments for 'run'.*history\.\n\(A command comes before its flags/);
+});
+
+test('what other tools have is answered with what is here', async () => {
+  for (const request of ['version', '-v', '-V']) {
+    const { code, stdout } = await runCommand([request]);
+    assert.deepEqual([code, /^\d+\.\d+\.\d+/.test(stdout)], [0, true], request);
+  }
+  for (const [line, hint] of [
+    ['validate', /unknown command 'validate'; use watchchain check\n/],
+    ['run -v 3', /unknown option '-v'.*\n\(--log-level debug logs more, --version prints the version\)\n/],
+    ['check --quiet', /unknown option '--quiet'.*\n\(The exit code says the same/],
+    ['check -f x.yaml', /unknown option '-f'.*\n\(Name a configuration file with -c\)\n/],
+    ['check -z debug', /unknown option '-z'.*\n\(It is a flag of watchchain run, watchchain test\)\n/],
+    ['check help', /\n\(Its help: watchchain help check\)\n/],
+    ['check -c -', /^watchchain: Cannot use -: a configuration is read from a file/],
+  ] as const)
+    assert.match((await runCommand(line.split(' '))).stderr, hint, line);
 });
 
 test('a configuration file without -c is refused, with a hint', async () => {
