@@ -16,6 +16,7 @@ import type { Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { openState, type OpenState } from './app/open-state.ts';
 import { Pipeline } from './app/pipeline.ts';
+import { assertFolderUsable } from './app/preflight.ts';
 import { connect, type Connection } from './source/connect.ts';
 import { Stages } from './app/stages.ts';
 import { assertCanStart } from './app/trial.ts';
@@ -166,6 +167,7 @@ class Application implements App {
     const { env, log } = this.#options;
     const { signal } = this.#stopping;
     signal.throwIfAborted();
+    await assertFolderUsable({ ...this.#options, config: this.#config });
     await this.#listen();
     const connection = await connect({ config: this.#config.cluster, env, log, clock: this.#clock, signal });
     this.#connection = connection;

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { constants, existsSync, lstatSync } from 'node:fs';
-import { chmod, glob, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, chmod, glob, lstat, mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -88,9 +88,39 @@ async function createFolder(path: string, wanted = path): Promise<void> {
 
 /** The path of the folder, without accessing it. */
 export function stateFolderPath({ path, name, clusterId, env }: StateFolderOptions): string {
-  const explicit = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
-  if (explicit !== undefined) return resolve(explicit);
-  return join(stateRoot(env), fileName(clusterId), fileName(name));
+  return namedStateFolder(path, env) ?? join(stateRoot(env), fileName(clusterId), fileName(name));
+}
+
+/** The path of a folder that was named; undefined: it is the default one of its cluster. */
+export function namedStateFolder(path: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
+  const named = path ?? nonEmpty(env['WATCHCHAIN_STATE']);
+  return named === undefined ? undefined : resolve(named);
+}
+
+/** Makes and changes nothing, and does not ask who holds it. @throws ConfigError if {@link openStateFolder} surely would */
+export async function assertUsable(path: string, env: NodeJS.ProcessEnv): Promise<void> {
+  try {
+    const nearest = await nearestThere(path);
+    if (nearest === path) await checkFolder(path, env);
+    await access(nearest, constants.W_OK);
+  } catch (thrown) {
+    if (!isConfigError(thrown) && !SURELY_UNUSABLE.has(codeOf(thrown) ?? '')) return;
+    throw explain(thrown, path);
+  }
+}
+
+const SURELY_UNUSABLE: ReadonlySet<string> = new Set(['EACCES', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG']);
+
+/** The path itself, or the nearest of its parents, that exists. */
+async function nearestThere(path: string): Promise<string> {
+  try {
+    await lstat(path);
+    return path;
+  } catch (thrown) {
+    const parent = dirname(path);
+    if (codeOf(thrown) !== 'ENOENT' || parent === path) throw thrown;
+    return nearestThere(parent);
+  }
 }
 
 /** Folders of this name in {@link stateRoot}: one for each cluster it has run against. */

@@ -126,6 +126,24 @@ describe('the state folder', () => {
   }
 });
 
+test('a state folder that cannot be used is refused before the cluster is asked, with what is wrong with the credentials', async () => {
+  await using server = await startApiServer();
+  await using workdir = await Workdir.make();
+  const { kubeconfig } = await clusterOf(workdir, server);
+  const config = await workdir.write('config.toml', CONFIG);
+  await server.close();
+  const state = workdir.file('nearly/a/folder');
+  await workdir.write('nearly', '');
+  const flags = ['-c', config, '--listen', 'off', '--state', state];
+  const refused = await run(workdir, ['run', ...flags, '-k', kubeconfig]);
+  assert.equal(
+    refused.stderr,
+    `watchchain: Cannot use the state folder ${state}: a part of the path is not a folder; set another --state\n`,
+  );
+  const both = await run(workdir, ['run', ...flags, '-k', workdir.file('none')]);
+  assert.match(both.stderr, /^watchchain: No kubeconfig.*\nwatchchain: Cannot use the state folder .*\n$/);
+});
+
 test('help shows how to start, and --compat, which is no option of any command', async () => {
   await using workdir = await Workdir.make();
   assert.match((await run(workdir, ['--help'])).stdout, /watchchain new config .*\n[^]*watchchain --compat kwatchman/);
