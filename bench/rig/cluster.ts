@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { ServeAnswer, ServeCommand } from '../../src/testing/serve.ts';
+import type { ServeAnswer, ServeCommand } from './serve.ts';
 
-const SERVER = fileURLToPath(new URL('../../src/testing/serve.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('./serve.ts', import.meta.url));
 
 export type Kind = Extract<ServeCommand, { command: 'preload' }>['kind'];
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

@@ -1,6 +1,6 @@
 /** Kubernetes Events of the size and shape of a kubelet's: 1.4 KB as JSON, a third of it managedFields. */
-import type { Manifest } from '../change.ts';
-import { hex } from './pods.ts';
+import type { Manifest } from '../../src/change.ts';
+import { hex } from '../../src/testing/pods.ts';
 
 const FIELDS = {
   'f:count': {},

@@ -1,14 +1,14 @@
 /**
- * The embedded API server in its own process, for the benchmark: `node src/testing/serve.ts` prints `{"url": ...}`, then takes
- * one JSON command per line on stdin and answers each with one line, in order. It ends with its stdin.
+ * The embedded API server in its own process, so that its work is not measured: prints `{"url": ...}`, then takes one
+ * JSON command per line on stdin and answers each with one line, in order. It ends with its stdin.
  */
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Manifest } from '../change.ts';
-import { startApiServer } from './api-server.ts';
+import type { Manifest } from '../../src/change.ts';
+import { startApiServer } from '../../src/testing/api-server.ts';
 import { kubeletEvent } from './kubelet-events.ts';
-import { deployment, pod, withImage, withNoise } from './pods.ts';
+import { deployment, pod, withImage, withNoise } from '../../src/testing/pods.ts';
 
 /** A command on a line of stdin. */
 export type ServeCommand =
