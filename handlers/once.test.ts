@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
 import type { Change } from '../src/change.ts';
 import { withNote } from '../src/change/lazy-change.ts';
-import { remarksOf } from '../src/remarks.ts';
+import { remarksOf } from '../src/change/remarks.ts';
 import { changeOf } from '../src/testing/change.ts';
 import { problemsOf } from '../src/testing/handler.ts';
 import { rehearse } from '../src/testing/rehearse.ts';

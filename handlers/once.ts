@@ -4,7 +4,7 @@ import { endsReported } from '../src/change/ends-reported.ts';
 import { withNote } from '../src/change/lazy-change.ts';
 import { defineStateful, halt } from '../src/chain/handler.ts';
 import { durationFrom, durationMs, parkedDuration } from '../src/config/duration.ts';
-import { shortKey } from '../src/short-key.ts';
+import { shortKey } from '../src/delivery/short-key.ts';
 import { template } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** argv and env -> command; signals and exit code. Nothing else. */
-import { keepYoungGenerationSmall } from './memory.ts';
-import { nodeVersionProblem } from './node-version.ts';
-import { enlargeThreadPool } from './threads.ts';
+import { keepYoungGenerationSmall } from './main/memory.ts';
+import { nodeVersionProblem } from './main/node-version.ts';
+import { enlargeThreadPool } from './main/threads.ts';
 
 // A reader that closed the pipe (`watchchain | head`) has seen what it wanted.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

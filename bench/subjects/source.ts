@@ -20,7 +20,7 @@ import type { AcceptBatch, Accepted, Observation, ScopeSpec, ScopeState } from '
 import type { Store } from '../../src/store/store.ts';
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { parseManifest } from '../../src/parse.ts';
-import { keepYoungGenerationSmall } from '../../src/memory.ts';
+import { keepYoungGenerationSmall } from '../../src/main/memory.ts';
 import { Report } from './report.ts';
 
 // As main.ts does it.

@@ -10,13 +10,13 @@ import type * as App from '../../src/app.ts';
 import type * as ChainLoad from '../../src/chain/load.ts';
 import type * as ConfigLoad from '../../src/config/load.ts';
 import type * as Log from '../../src/log.ts';
-import type * as Memory from '../../src/memory.ts';
+import type * as Memory from '../../src/main/memory.ts';
 import { Report } from './report.ts';
 
 const built = <Module>(file: string) =>
   import(new URL(`../../dist/src/${file}`, import.meta.url).href) as Promise<Module>;
 // As main.ts does it.
-(await built<typeof Memory>('memory.js')).keepYoungGenerationSmall();
+(await built<typeof Memory>('main/memory.js')).keepYoungGenerationSmall();
 const { createLogger } = await built<typeof Log>('log.js');
 const { createApp } = await built<typeof App>('app.js');
 const { loadHandler } = await built<typeof ChainLoad>('chain/load.js');

@@ -1,6 +1,6 @@
 /** Who changed the fields, according to managedFields. */
 import type { Actor } from '../../src/change.ts';
-import { managersIn } from '../../src/remarks.ts';
+import { managersIn } from '../../src/change/remarks.ts';
 import type { FieldChange } from './field-change.ts';
 import { parseFieldPath } from '../../src/field-path.ts';
 import { formatPath, type Step } from './path.ts';

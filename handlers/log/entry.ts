@@ -1,10 +1,10 @@
 /** What is logged about a change, as JSON and as text for people. */
 import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
-import { flagNames } from '../../src/flags.ts';
+import { flagNames } from '../../src/change/flags.ts';
 import { toJson, type Json } from '../../src/json.ts';
 import { printable, printableLines } from '../../src/log.ts';
-import { writersOf } from '../../src/remarks.ts';
+import { writersOf } from '../../src/change/remarks.ts';
 import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf, verbOf } from '../../src/template/headline.ts';
 import type { FieldChange } from '../diff/field-change.ts';

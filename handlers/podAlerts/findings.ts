@@ -3,7 +3,7 @@ import { keyOf, splitKey, type Change, type Manifest } from '../../src/change.ts
 import type { Evidence } from '../../src/enrich/evidence.ts';
 import { uidInEvents } from '../../src/enrich/involved.ts';
 import { withDifference } from '../diff/difference.ts';
-import { writersOf } from '../../src/remarks.ts';
+import { writersOf } from '../../src/change/remarks.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Findings, LastChange } from './alert.ts';
 import { NOT_READY } from './classify.ts';

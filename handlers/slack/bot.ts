@@ -2,7 +2,7 @@
 import type { SinkMemory } from '../../src/chain/handler.ts';
 import type { Change } from '../../src/change.ts';
 import { TerminalError } from '../../src/errors.ts';
-import { shortKey } from '../../src/short-key.ts';
+import { shortKey } from '../../src/delivery/short-key.ts';
 import { scopeOf, type TemplateScope } from '../../src/template/scope.ts';
 import { compileTemplate } from '../../src/template/template.ts';
 import type { Content } from './content.ts';

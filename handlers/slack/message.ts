@@ -1,7 +1,7 @@
 /** The message: kwatchman's envelope, one attachment, with what changed in its text. */
 import { keyOf, type Action, type Change } from '../../src/change.ts';
 import { isEvent, isWarning } from '../../src/event.ts';
-import { remarksOf } from '../../src/remarks.ts';
+import { remarksOf } from '../../src/change/remarks.ts';
 import { detailLines } from '../../src/template/details.ts';
 import { headlineOf, subjectOf } from '../../src/template/headline.ts';
 import { codeBlock, codePoints, escapeText, plainText } from './text.ts';

@@ -26,7 +26,7 @@ import { redactStored } from '../source/redact-stored.ts';
 import type { ScopeHealth } from '../source/source.ts';
 import type { WatchPlan } from '../source/watch-plan.ts';
 import type { Stages } from './stages.ts';
-import { watchRequests } from '../watch-requests.ts';
+import { watchRequests } from './watch-requests.ts';
 
 export interface PipelineOptions {
   /** The configuration in use. */

@@ -1,6 +1,6 @@
 /** A change as a JSON document for other programs: it has the same members wherever it is printed. */
 import { apiVersionOf, type Actor, type Change, type Manifest } from '../change.ts';
-import { flagNames } from '../flags.ts';
+import { flagNames } from './flags.ts';
 import { headlineOf } from '../template/headline.ts';
 
 /** Members are only ever added. What does not apply is absent: `before` of a creation, `after` of a deletion, `namespace` of a Node. */

@@ -9,7 +9,7 @@ import { loadCredentials } from '../source/credentials.ts';
 import { Discovery, type Resolution } from '../source/discovery.ts';
 import { resourceName } from '../source/resource-path.ts';
 import type { WatchRequest } from '../source/source.ts';
-import { watchRequests } from '../watch-requests.ts';
+import { watchRequests } from '../app/watch-requests.ts';
 import { EXIT, type CommandIo } from './command.ts';
 
 /** Only the user knows which kinds the Events will be about. */

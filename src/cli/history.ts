@@ -4,7 +4,7 @@ import { changeEntry, happened, prettyText } from '../../handlers/log/entry.ts';
 import type { Change } from '../change.ts';
 import { documentOf } from '../change/change-document.ts';
 import { pause, systemClock } from '../clock.ts';
-import { writersOf, remarksOf } from '../remarks.ts';
+import { writersOf, remarksOf } from '../change/remarks.ts';
 import { ConfigError } from '../errors.ts';
 import { globMatcher } from '../glob.ts';
 import { printable } from '../log.ts';

@@ -11,7 +11,7 @@ import { duration } from './duration.ts';
 import { patterns } from './fields.ts';
 import { loadConfig } from './load.ts';
 import type { Overrides } from './overrides.ts';
-import { watchRequests } from '../watch-requests.ts';
+import { watchRequests } from '../app/watch-requests.ts';
 
 const FIXTURES = join(import.meta.dirname, 'fixtures');
 const ENV = { URL: 'https://hooks.slack.example/from-env' };

@@ -4,7 +4,7 @@ import { Agent, buildConnector, ProxyAgent, request, type Dispatcher } from 'und
 import { hiderOf, secretsOf } from '../delivery/scrub.ts';
 import { codeOf, toError } from '../errors.ts';
 import { tunnelsWithin } from '../proxy.ts';
-import { readWhole } from '../read-whole.ts';
+import { readWhole } from './read-whole.ts';
 import { unlessAborted } from '../until-aborted.ts';
 import { VERSION } from '../version.ts';
 import {

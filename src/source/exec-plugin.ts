@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { toError } from '../errors.ts';
-import { readWhole } from '../read-whole.ts';
+import { readWhole } from './read-whole.ts';
 import type { ClientCertificate, Identity, Material } from './identity.ts';
 
 /** The `exec` entry of a kubeconfig user. */

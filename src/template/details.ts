@@ -4,7 +4,7 @@ import { alertLines, type Room } from '../../handlers/podAlerts/alert-lines.ts';
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { printableLines } from '../log.ts';
-import { remarksOf, writersOf } from '../remarks.ts';
+import { remarksOf, writersOf } from '../change/remarks.ts';
 
 /** Who made it, with remarks, in one line, then {@link detailLines}, printable. Empty if there are no details. */
 export function detailsOf(change: Change): string {

@@ -3,7 +3,7 @@ import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
 import { printable } from '../log.ts';
 import { onOneLine } from '../one-line.ts';
-import { remarksOf } from '../remarks.ts';
+import { remarksOf } from '../change/remarks.ts';
 import { eventScope } from './event-scope.ts';
 
 /**

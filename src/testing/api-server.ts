@@ -15,7 +15,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../clock.ts';
 import type { Manifest } from '../change.ts';
-import { readWhole } from '../read-whole.ts';
+import { readWhole } from '../source/read-whole.ts';
 import type { AccessRule } from './api-server/access.ts';
 import { Cluster, type WriteOptions } from './api-server/cluster.ts';
 import { Faults, type AnswerEffect, type Fault, type FaultHandle } from './api-server/faults.ts';

@@ -4,7 +4,7 @@ import lasting from '../../handlers/lasting/index.ts';
 import quiet from '../../handlers/quiet/index.ts';
 import type { Change } from '../change.ts';
 import type { HandlerDefinition } from '../chain/handler.ts';
-import { remarksOf } from '../remarks.ts';
+import { remarksOf } from '../change/remarks.ts';
 import { configured, recording, startTestChain, type TestChain } from './test-chain.ts';
 
 export const MINUTE = 60_000;

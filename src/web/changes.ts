@@ -5,7 +5,7 @@ import { globMatcher } from '../glob.ts';
 import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
-import { remarksOf, writersOf } from '../remarks.ts';
+import { remarksOf, writersOf } from '../change/remarks.ts';
 import type { HistoryQuery } from '../store/looking-back.ts';
 import { didYouMean } from '../near.ts';
 import type { Store } from '../store/store.ts';

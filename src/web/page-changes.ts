@@ -1,6 +1,6 @@
 /** The changes on the page, newest first. */
 import { html } from 'hono/html';
-import { managersIn } from '../remarks.ts';
+import { managersIn } from '../change/remarks.ts';
 import type { ChangesQuery, ShownChange } from './changes.ts';
 import { withArrows, type Html } from './html.ts';
 import type { PageModel } from './page-model.ts';

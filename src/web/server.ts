@@ -9,7 +9,7 @@ import { limitConnections } from './connections.ts';
 import { Feed } from './feed.ts';
 import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
-import { addExporterMetrics } from '../exporter-metrics.ts';
+import { addExporterMetrics } from './exporter-metrics.ts';
 import { collectProcessMetrics } from '../metrics.ts';
 import type { ServiceView } from './service-view.ts';
 import { routesOf } from './routes.ts';

@@ -1,7 +1,7 @@
 /** The last changes of the workloads behind pods at risk. */
 import type { Change } from '../../change.ts';
 import type { Owner } from '../../../handlers/podAlerts/owner.ts';
-import { managersIn } from '../../remarks.ts';
+import { managersIn } from '../../change/remarks.ts';
 import type { Store } from '../../store/store.ts';
 import type { RecordedKind } from '../../store/stored.ts';
 import { toShownChange } from '../changes.ts';

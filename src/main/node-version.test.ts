@@ -4,10 +4,10 @@ import { chmod, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { Workdir } from '../test/e2e/program.ts';
+import { Workdir } from '../../test/e2e/program.ts';
 import { nodeVersionProblem } from './node-version.ts';
 
-const ROOT = join(import.meta.dirname, '..');
+const ROOT = join(import.meta.dirname, '../..');
 
 test('nodeVersionProblem() names the version that package.json requires, and accepts it and later ones', async () => {
   const { engines } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { engines: { node: string } };

@@ -1,9 +1,9 @@
 /** Turns the configuration into requests to the source. */
-import { interestOf } from './chain/interest.ts';
-import type { Config, EventConfig } from './config/config.ts';
-import { type Interest, unionOfInterests } from './interest.ts';
-import { requestNamespaceOf, matchesNamespace, namespaceScopesOf } from './namespaces.ts';
-import type { WatchRequest } from './source/source.ts';
+import { interestOf } from '../chain/interest.ts';
+import type { Config, EventConfig } from '../config/config.ts';
+import { type Interest, unionOfInterests } from '../interest.ts';
+import { requestNamespaceOf, matchesNamespace, namespaceScopesOf } from '../namespaces.ts';
+import type { WatchRequest } from '../source/source.ts';
 
 /** One request per chain, resource and place; its interest is what the chain's handlers read. */
 export function watchRequests(config: Config): WatchRequest[] {

@@ -1,5 +1,5 @@
 /** The flags of a change in words, for the messages that people read. */
-import type { ChangeFlags } from './change.ts';
+import type { ChangeFlags } from '../change.ts';
 
 const WORDS: Readonly<Record<keyof ChangeFlags, string>> = {
   whileAway: 'happened while nothing was watching',

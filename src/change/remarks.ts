@@ -1,6 +1,6 @@
 /** What is special about a change in words, for the messages that people read. */
-import type { Actor, Change, Notes } from './change.ts';
-import { durationInWords } from './duration-text.ts';
+import type { Actor, Change, Notes } from '../change.ts';
+import { durationInWords } from '../duration-text.ts';
 import { flagsInWords } from './flags.ts';
 
 /** What the chain that receives dead letters is given about one. */
@@ -14,7 +14,7 @@ export interface DeadLetterNote {
   readonly attempts: number;
 }
 
-declare module './change.ts' {
+declare module '../change.ts' {
   interface Notes {
     /** In the chain that `deadLetters` names: the change was given up elsewhere. */
     readonly deadLetter: DeadLetterNote;

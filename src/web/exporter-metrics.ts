@@ -1,7 +1,7 @@
 /** kubernetes-event-exporter's metrics under their own names, computed from ours, for dashboards and alerts made for it. */
 import { Counter, Gauge } from 'prom-client';
-import type { Metrics } from './metrics.ts';
-import { VERSION } from './version.ts';
+import type { Metrics } from '../metrics.ts';
+import { VERSION } from '../version.ts';
 
 type Labels = Partial<Readonly<Record<string, string | number>>>;
 type Read = (name: keyof Metrics, matches: (labels: Labels) => boolean) => Promise<number>;
