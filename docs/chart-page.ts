@@ -1,6 +1,6 @@
 /** chart/README.md: how to install, and every value with its comment in values.yaml. */
 import { isCollection, isMap, isPair, isScalar, parseDocument, type Node } from 'yaml';
-import { table } from '../src/markdown.ts';
+import { table } from '../src/text/markdown.ts';
 
 const INTRO = `# watchchain's chart
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { asSchema, typeOf, type Schema } from '../src/cli/handler-page.ts';
 import { READ_ONCE } from '../src/config/config.ts';
 import { configFile } from '../src/config/schema.ts';
-import { cell, table } from '../src/markdown.ts';
+import { cell, table } from '../src/text/markdown.ts';
 
 const INTRO = `# The configuration
 

@@ -1,5 +1,5 @@
 /** docs/metrics.md: every metric, from the registry itself, and every alert, from the rule file. */
-import { table } from '../src/markdown.ts';
+import { table } from '../src/text/markdown.ts';
 import { createMetrics } from '../src/metrics.ts';
 
 const INTRO = `# Metrics

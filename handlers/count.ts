@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineSink } from '../src/chain/handler.ts';
 import type { Change } from '../src/change.ts';
-import { shortened } from '../src/log.ts';
+import { shortened } from '../src/text/printable.ts';
 import { templates } from '../src/template/fields.ts';
 import { scopeOf } from '../src/template/scope.ts';
 import { compileTemplate } from '../src/template/template.ts';

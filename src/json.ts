@@ -1,6 +1,6 @@
 /**
  * JSON as TypeScript sees it, and what kind of JSON a value is. An integer beyond 2^53 is kept exact as a raw JSON value (see
- * parse.ts), which is a number, not a map.
+ * parse-json.ts), which is a number, not a map.
  */
 import { isDeepStrictEqual } from 'node:util';
 

@@ -1,6 +1,6 @@
 /** The names by which people know a kind, without asking a cluster. */
 import { ConfigError } from './errors.ts';
-import { didYouMean } from './near.ts';
+import { didYouMean } from './text/near.ts';
 import { BUILT_IN_KINDS } from './source/built-in-kinds.ts';
 import { groupResource } from './source/resource-path.ts';
 import type { ObjectsQuery } from './store/looking-back.ts';

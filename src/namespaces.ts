@@ -2,7 +2,7 @@
  * Namespace selection. An exact name gets a list and watch of its own, for which a Role in that namespace is enough. Patterns
  * need a watch of all namespaces, filtered by name; this way objects in a namespace created later are seen at once.
  */
-import { matchesGlob } from './glob.ts';
+import { matchesGlob } from './text/glob.ts';
 
 /** Whether it is a pattern, such as `team-*`. */
 export function isPattern(namespace: string): boolean {

@@ -19,7 +19,7 @@ import { changeOf } from '../../src/store/change-of.ts';
 import type { AcceptBatch, Accepted, Observation, ScopeSpec, ScopeState } from '../../src/store/scope.ts';
 import type { Store } from '../../src/store/store.ts';
 import { testContext, testEnvironment } from '../../src/testing/handler.ts';
-import { parseManifest } from '../../src/parse.ts';
+import { parseManifest } from '../../src/parse-json.ts';
 import { keepYoungGenerationSmall } from '../../src/main/memory.ts';
 import { Report } from './report.ts';
 

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { Change, Manifest } from '../../src/change.ts';
 import { isHalt, type HandlerContext, type HandlerEnvironment } from '../../src/chain/handler.ts';
 import type { Json } from '../../src/json.ts';
-import { parseManifest } from '../../src/parse.ts';
+import { parseManifest } from '../../src/parse-json.ts';
 import diff from './index.ts';
 import type { DiffNote } from './note.ts';
 import { formatField } from './text.ts';

@@ -2,7 +2,7 @@
  * Which fields count. A mask is walked alongside the manifest, one step per field, so that a path costs nothing outside its own
  * branch: {@link KEEP} and {@link SKIP} settle a whole subtree, and only the way down to a pattern is examined.
  */
-import { matchesGlob } from '../../src/glob.ts';
+import { matchesGlob } from '../../src/text/glob.ts';
 
 /** Everything from here on counts. */
 export const KEEP = 'keep';

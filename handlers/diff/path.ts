@@ -1,5 +1,5 @@
 /** Field paths as they are shown, and as src/field-path.ts reads them. */
-import { printable } from '../../src/log.ts';
+import { printable } from '../../src/text/printable.ts';
 
 /** One step into a manifest: a map's key, or a list's item by its label (its merge key, or its index). */
 export type Step = string | ListItem;

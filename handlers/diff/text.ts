@@ -1,6 +1,6 @@
 /** Values and fields as text: on one line, or as the lines of a block. Bounded: no more of a value is printed than asked for. */
 import { isEmpty, isList, isMap, toJson, type Json } from '../../src/json.ts';
-import { beginningOf, escapeOf, printable } from '../../src/log.ts';
+import { beginningOf, escapeOf, printable } from '../../src/text/printable.ts';
 import type { FieldChange } from './field-change.ts';
 import { equal } from './equal.ts';
 import { isPackedJson } from './packed-json.ts';

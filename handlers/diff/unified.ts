@@ -1,7 +1,7 @@
 /** The values that do not fit on a line, as a unified diff with the field's path in place of a file's name. */
 import { formatPatch, OMIT_HEADERS, structuredPatch, type StructuredPatchHunk } from 'diff';
 import type { Json } from '../../src/json.ts';
-import { beginningOf, printable } from '../../src/log.ts';
+import { beginningOf, printable } from '../../src/text/printable.ts';
 import type { FieldChange } from './field-change.ts';
 import { isPackedJson, linesOfPacked } from './packed-json.ts';
 import { distinguish, commonEnd, commonStart, fitsOnLine, lines, escapeInvisible } from './text.ts';

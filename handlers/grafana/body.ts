@@ -1,7 +1,7 @@
 /** The two bodies that Grafana's annotations API takes: https://grafana.com/docs/grafana/latest/developers/http_api/annotations/ */
 import { TerminalError } from '../../src/errors.ts';
 import type { Json } from '../../src/json.ts';
-import { beginningOf, printableLines } from '../../src/log.ts';
+import { beginningOf, printableLines } from '../../src/text/printable.ts';
 import { textOf } from '../../src/template/filters/text.ts';
 import { compileLayout } from '../../src/template/layout.ts';
 import type { TemplateScope } from '../../src/template/scope.ts';

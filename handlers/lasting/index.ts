@@ -3,7 +3,7 @@ import { withNote, withParts } from '../../src/change/lazy-change.ts';
 import { defineStateful, halt, type Halt, type StatefulContext } from '../../src/chain/handler.ts';
 import type { Clock } from '../../src/clock.ts';
 import { durationMs } from '../../src/config/duration.ts';
-import { durationInWords } from '../../src/duration-text.ts';
+import { durationInWords } from '../../src/text/duration.ts';
 import { isEvent } from '../../src/event.ts';
 import type { Condition, Outcome } from '../match/all-of.ts';
 import { clusterQuestionsOf, conditionOf } from '../match/conditions.ts';

@@ -3,7 +3,7 @@ import { apiVersionOf, manifestOf, type Change } from '../../src/change.ts';
 import { isEvent } from '../../src/event.ts';
 import { flagNames } from '../../src/change/flags.ts';
 import { toJson, type Json } from '../../src/json.ts';
-import { printable, printableLines } from '../../src/log.ts';
+import { printable, printableLines } from '../../src/text/printable.ts';
 import { writersOf } from '../../src/change/remarks.ts';
 import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf, verbOf } from '../../src/template/headline.ts';

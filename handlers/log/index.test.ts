@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { describe, test } from 'node:test';
 import type { Change } from '../../src/change.ts';
 import type { SinkInstance } from '../../src/chain/handler.ts';
-import { parseJson } from '../../src/parse.ts';
+import { parseJson } from '../../src/parse-json.ts';
 import { changeOf, type ChangeParts } from '../../src/testing/change.ts';
 import { problemsOf, testContext, testEnvironment } from '../../src/testing/handler.ts';
 import { withDifference } from '../diff/difference.ts';

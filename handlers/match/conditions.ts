@@ -5,7 +5,7 @@ import { compilePatterns, type patterns } from '../../src/config/fields.ts';
 import { needOf } from '../../src/enrich/needs.ts';
 import { eventFact, isEvent, occurrencesOf, type EventFact } from '../../src/event.ts';
 import { member, own, type Json, type JsonObject } from '../../src/json.ts';
-import { printable, shortened } from '../../src/log.ts';
+import { printable, shortened } from '../../src/text/printable.ts';
 import { writersOf } from '../../src/change/remarks.ts';
 import type { z } from 'zod';
 import { diffFields, type FieldRules } from '../diff/fields.ts';

@@ -1,6 +1,6 @@
 /** An alert in words, for messages that have room for more than a line. */
 import type { EventLine } from '../../src/enrich/evidence.ts';
-import { onOneLine } from '../../src/one-line.ts';
+import { onOneLine } from '../../src/text/one-line.ts';
 import { cutMiddle } from '../diff/text.ts';
 import type { AlertNote, LastChange } from './alert.ts';
 

@@ -1,9 +1,9 @@
 /** What an alert says about a failing workload. */
 import { createHash } from 'node:crypto';
 import { keyOf, splitKey } from '../../src/change.ts';
-import { durationInWords } from '../../src/duration-text.ts';
+import { durationInWords } from '../../src/text/duration.ts';
 import type { EventLine } from '../../src/enrich/evidence.ts';
-import { onOneLine } from '../../src/one-line.ts';
+import { onOneLine } from '../../src/text/one-line.ts';
 import type { Step } from './decide.ts';
 import { adviceOn } from './advice.ts';
 import { NOT_READY } from './classify.ts';

@@ -1,7 +1,7 @@
 /** What is wrong with a pod, judging by its manifest alone; expected ends are no problem. */
 import type { Manifest } from '../../src/change.ts';
 import { redactText } from '../../src/enrich/redact-text.ts';
-import { onOneLine } from '../../src/one-line.ts';
+import { onOneLine } from '../../src/text/one-line.ts';
 import { cut } from '../diff/text.ts';
 import {
   conditionOf,

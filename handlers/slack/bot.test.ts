@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { escapeOf } from '../../src/log.ts';
+import { escapeOf } from '../../src/text/printable.ts';
 import { context, THREADS, upgrade, workspace } from '../../src/testing/test-slack.ts';
 
 describe('slack with a token', () => {

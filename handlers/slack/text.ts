@@ -1,5 +1,5 @@
 /** Text that Slack shows literally, whatever the cluster put into it, within a limit. Counted after escaping, in code points unless said otherwise. */
-import { printableLines } from '../../src/log.ts';
+import { printableLines } from '../../src/text/printable.ts';
 import { countLines } from '../diff/unified.ts';
 
 /** Begins a code block, and ends it. */

@@ -7,7 +7,7 @@ import type { Receiver, ReceiverFactory, ReceiverOptions, ReceiverResponse } fro
 import { MAX_RETRY_AFTER_MS } from '../../src/delivery/classify.ts';
 import { RetryAfterError, TerminalError } from '../../src/errors.ts';
 import { isObject, type JsonObject } from '../../src/json.ts';
-import { printable, shortened } from '../../src/log.ts';
+import { printable, shortened } from '../../src/text/printable.ts';
 import { withoutPreviews, type Content } from './content.ts';
 
 /** Identifies a message, for everything that refers to it. */

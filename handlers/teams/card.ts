@@ -4,7 +4,7 @@
  */
 import type { Action, Change } from '../../src/change.ts';
 import { eventFact, isEvent, isWarning } from '../../src/event.ts';
-import { printable } from '../../src/log.ts';
+import { printable } from '../../src/text/printable.ts';
 import { aboutOf, detailLines } from '../../src/template/details.ts';
 import { headlineOf } from '../../src/template/headline.ts';
 import type { Link } from '../../src/template/links.ts';

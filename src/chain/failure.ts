@@ -1,6 +1,6 @@
 /** Failed attempts: which handler threw what. */
 import { codeOf, toError } from '../errors.ts';
-import { shortened } from '../log.ts';
+import { shortened } from '../text/printable.ts';
 import { bugLocationOf } from './error-location.ts';
 
 const MAX_TEXT_CHARS = 1_000;

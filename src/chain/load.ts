@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { sinkOptions } from '../config/sink-options.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import { handlerOfFunction, type HandlerFunction } from './handler-function.ts';
 import type { HandlerDefinition } from './handler.ts';
 import { remedyOf } from './load-remedy.ts';

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import type { Change } from '../change.ts';
 import type { Json } from '../json.ts';
-import { shortened } from '../log.ts';
+import { shortened } from '../text/printable.ts';
 import { halt, isHalt, type Halt, type HandlerLife } from './handler.ts';
 
 const LIKELY_CAUSE = 'probably a missing return or await';

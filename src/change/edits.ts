@@ -2,7 +2,7 @@
 import type { Change } from '../change.ts';
 import { withParts } from './lazy-change.ts';
 import type { Json } from '../json.ts';
-import { parseJson } from '../parse.ts';
+import { parseJson } from '../parse-json.ts';
 
 /** Everything that a handler may replace; a change keeps its id and cluster. */
 const PARTS = [

@@ -1,6 +1,6 @@
 /** What is special about a change in words, for the messages that people read. */
 import type { Actor, Change, Notes } from '../change.ts';
-import { durationInWords } from '../duration-text.ts';
+import { durationInWords } from '../text/duration.ts';
 import { flagsInWords } from './flags.ts';
 
 /** What the chain that receives dead letters is given about one. */

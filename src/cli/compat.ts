@@ -3,7 +3,7 @@
  * stay as they are. Set by the user, never guessed. A command may follow the flag: `--compat TOOL check`.
  */
 import { NO_FILE } from '../config/adapters/adapter.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import type { CommandIo } from './command.ts';
 
 /** Reports what is wrong with the command line, and throws. */

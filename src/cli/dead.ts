@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { removedIn } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import type { DeadLetter } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';

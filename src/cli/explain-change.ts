@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts';
 import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { findChain } from '../config/in-chains.ts';
 import { ConfigError, isConfigError } from '../errors.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import type { DeliveryTrip, Failure, Trip } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { EXIT, type CommandIo } from './command.ts';

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { sinkOptions } from '../config/sink-options.ts';
 import { builtinHandlerNames, loadHandler } from '../chain/load.ts';
-import { cell, table } from '../markdown.ts';
+import { cell, table } from '../text/markdown.ts';
 
 /** Every built-in handler, by name. */
 export async function builtinHandlers(): Promise<readonly HandlerDefinition[]> {

@@ -1,6 +1,6 @@
 /** What to write instead of what people try first, because other tools have it. */
 import type { Command } from 'commander';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 
 /** Commands of other tools, and ours for the same purpose. */
 const COMMANDS: Readonly<Record<string, string>> = {

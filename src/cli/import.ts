@@ -5,7 +5,7 @@ import { isTable } from '../config/expand.ts';
 import { pathText } from '../config/problems.ts';
 import { readForeignFile } from '../config/read.ts';
 import { ConfigError } from '../errors.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import { EXIT, type Action, type CommandIo } from './command.ts';
 import { withForeignFlags, type ForeignFlags } from './options.ts';
 

@@ -17,7 +17,7 @@ import type { ChainConfig, HandlerConfig } from '../config/config.ts';
 import { hiderOf } from '../delivery/scrub.ts';
 import { toError } from '../errors.ts';
 import { unlessAborted } from '../until-aborted.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 
 /**
  * The same chain with every verdict printed, and with sinks that only say what they would do. One change at a time, in order.

@@ -1,5 +1,5 @@
 /** Renders a Slack message in a terminal, as Slack would show it. */
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 
 /** The parts of a message's attachment that are shown. */
 export interface Attachment {

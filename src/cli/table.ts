@@ -1,6 +1,6 @@
 /** Tables for a terminal. */
-import { durationText } from '../duration-text.ts';
-import { printable } from '../log.ts';
+import { durationText } from '../text/duration.ts';
+import { printable } from '../text/printable.ts';
 import type { Failure } from '../store/looking-back.ts';
 
 /** Rows as aligned columns, each line ended; the last column keeps its own width. Cells cannot break or colour lines. */

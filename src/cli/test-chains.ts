@@ -6,7 +6,7 @@ import { createChainTree } from '../chain/tree.ts';
 import { systemClock } from '../clock.ts';
 import { createReceivers } from '../delivery/receivers.ts';
 import { ConfigError, whyUnreadable } from '../errors.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import { recordedEvidence } from '../enrich/evidence.ts';
 import { createMetrics } from '../metrics.ts';
 import { openSqliteStore } from '../store/sqlite.ts';

@@ -2,7 +2,7 @@
 import type { HandlerDefinition } from '../chain/handler.ts';
 import { isConfigError } from '../errors.ts';
 import type { ChainConfig, HandlerConfig, RetryConfig } from './config.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import { durationMs } from './duration.ts';
 import { isTable } from './expand.ts';
 import { canonicalize } from './keys.ts';

@@ -1,6 +1,6 @@
 /** Keys in any case, as in kwatchman's viper: converted to the schema's spelling, and refused if the schema has none. */
 import { z } from 'zod';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import { isTable, mapValues } from './expand.ts';
 import type { Path, Problem } from './problems.ts';
 

@@ -1,7 +1,7 @@
 /** What is wrong with a configuration: all found at once, in the user's terms, at the line of the nearest key. */
 import type { z } from 'zod';
-import { shortened } from '../log.ts';
-import { didYouMean, nearNames } from '../near.ts';
+import { shortened } from '../text/printable.ts';
+import { didYouMean, nearNames } from '../text/near.ts';
 
 /** Where in the file: `['handler', 1, 'webhookURL']`. */
 export type Path = readonly PropertyKey[];

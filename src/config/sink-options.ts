@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { HandlerConfig } from './config.ts';
 import { duration, durationMs } from './duration.ts';
 import { canonicalize } from './keys.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 
 /** How many changes in a window are sent one by one, by default. */

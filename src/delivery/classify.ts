@@ -1,7 +1,7 @@
 /** Turns a receiver's answer, or its absence, into an error class of errors.ts with a message. */
 import type { Clock } from '../clock.ts';
 import { codeOf, RetryAfterError, TerminalError } from '../errors.ts';
-import { printable, shortened } from '../log.ts';
+import { printable, shortened } from '../text/printable.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ReceiverResponse } from './receiver.ts';
 

@@ -1,6 +1,6 @@
 /** Keeps a receiver's URL out of all messages: a webhook's path is its password. */
 import { codeOf, toError } from '../errors.ts';
-import { escapeOf } from '../log.ts';
+import { escapeOf } from '../text/printable.ts';
 
 /** Shorter pieces are words in the path (`api`, `v1`), not secrets; hiding them would only garble messages. */
 const MIN_SECRET_LENGTH = 6;

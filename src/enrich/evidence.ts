@@ -2,7 +2,7 @@
 import type { Change, Manifest } from '../change.ts';
 import type { Clock } from '../clock.ts';
 import { WaitError } from '../errors.ts';
-import { parseManifest } from '../parse.ts';
+import { parseManifest } from '../parse-json.ts';
 import type { HistoryQuery } from '../store/looking-back.ts';
 import type { Store } from '../store/store.ts';
 import { textRedactor } from './redact-text.ts';

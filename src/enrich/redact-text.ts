@@ -1,5 +1,5 @@
 /** Hides secrets in free text, such as a log line: their places are unknown, so only what looks like one is hidden. */
-import { withoutColors } from '../log.ts';
+import { withoutColors } from '../text/printable.ts';
 import { nameMatcher } from '../source/name-matcher.ts';
 
 const MASK = '***';

@@ -9,7 +9,7 @@ import { documentOf, type ChangeDocument } from '../change/change-document.ts';
 import { halt, type Halt, type HandlerContext } from '../chain/handler.ts';
 import { TerminalError } from '../errors.ts';
 import type { JsonObject } from '../json.ts';
-import { shortened } from '../log.ts';
+import { shortened } from '../text/printable.ts';
 
 declare module '../change.ts' {
   interface Notes {

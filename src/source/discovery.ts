@@ -1,7 +1,7 @@
 /** Resolves the kind that a configured name means in the cluster. */
 import { apiVersionOf } from '../change.ts';
 import { systemClock, type Clock } from '../clock.ts';
-import { nearNames } from '../near.ts';
+import { nearNames } from '../text/near.ts';
 import type { ApiClient } from './api.ts';
 import { readOpenShift3Kinds, readServedKinds, UNREAD_GROUPS, type ServedKinds } from './discovery-documents.ts';
 import { groupResource } from './resource-path.ts';

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { isObject } from '../json.ts';
-import { beginningOf } from '../log.ts';
+import { beginningOf } from '../text/printable.ts';
 import { retryAfterMs } from '../retry-after.ts';
 import type { ApiResponse, ApiStream, Hide } from './api.ts';
 

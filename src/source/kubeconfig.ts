@@ -20,7 +20,7 @@ import { z } from 'zod';
 import { ConfigError, toError } from '../errors.ts';
 import { FreshFile } from '../fresh-file.ts';
 import { isObject } from '../json.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import type { Access } from './access.ts';
 import { ExecIdentity, execEntry } from './exec-plugin.ts';
 import { basic, bearer, clientCertificate, inline, material, type Identity, type Material } from './identity.ts';

@@ -2,7 +2,7 @@
  * Reads a page of a list while it arrives: each item is handed over once its bytes are there, so a page is never in memory
  * as a whole. A list of 1.5 MB objects would exceed V8's maximum string length.
  */
-import { parseJson } from '../parse.ts';
+import { parseJson } from '../parse-json.ts';
 import { CLOSE_ARRAY, COMMA, OPEN_ARRAY, OPEN_OBJECT } from './bytes.ts';
 import { SourceError } from './failure.ts';
 import { ScanError, skipSpace, skipValue, textOf, walkObject } from './scan.ts';

@@ -3,7 +3,7 @@ import { apiVersionOf } from '../change.ts';
 import { redactEdits } from '../change/edits.ts';
 import type { Logger } from '../log.ts';
 import { isObject } from '../json.ts';
-import { parseJson } from '../parse.ts';
+import { parseJson } from '../parse-json.ts';
 import type { Store } from '../store/store.ts';
 import type { RecordedKind, StoredState } from '../store/stored.ts';
 import { parseName, type Discovery } from './discovery.ts';

@@ -1,6 +1,7 @@
 /** The status of one watched scope, for health and log. */
 import type { Clock } from '../clock.ts';
-import { type Logger, printable } from '../log.ts';
+import type { Logger } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import { describeNamespaceScope } from '../namespaces.ts';
 import { NoAnswerError } from './api.ts';
 import type { ReflectorFailure } from './reflector.ts';

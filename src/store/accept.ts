@@ -1,6 +1,6 @@
 /** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
 import type { Action, Actor } from '../change.ts';
-import { parseJson } from '../parse.ts';
+import { parseJson } from '../parse-json.ts';
 import { attribute, knownOf, type Versions } from './attribution.ts';
 import type { Json } from '../json.ts';
 import type { Baseline, BaselineRow, Scope } from './baseline.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withParts } from '../change/lazy-change.ts';
-import { parseManifest } from '../parse.ts';
+import { parseManifest } from '../parse-json.ts';
 import { changeOf, type ChangeRecord } from './change-of.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,7 +1,7 @@
 /** Turns records of the store into {@link Change}s: manifests and actors are parsed once, on first access. */
 import { splitKey, type Actor, type Change, type ChangeFlags, type Gvk, type Manifest } from '../change.ts';
 import { LazyChange } from '../change/lazy-change.ts';
-import { parseManifest } from '../parse.ts';
+import { parseManifest } from '../parse-json.ts';
 
 /** What an implementation stores of a change; a {@link Change} is made from it lazily. */
 export interface ChangeRecord {

@@ -5,7 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { Actor, Manifest } from '../change.ts';
 import { isSameJson } from '../json.ts';
-import { parseManifest } from '../parse.ts';
+import { parseManifest } from '../parse-json.ts';
 import type { Counters } from './counters.ts';
 import { UNBLOCK, type ReportedRow } from './delivery-row.ts';
 import { query } from './query.ts';

@@ -3,7 +3,7 @@ import { formatField } from '../../handlers/diff/text.ts';
 import { alertLines, type Room } from '../../handlers/podAlerts/alert-lines.ts';
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
-import { printableLines } from '../log.ts';
+import { printableLines } from '../text/printable.ts';
 import { remarksOf, writersOf } from '../change/remarks.ts';
 
 /** Who made it, with remarks, in one line, then {@link detailLines}, printable. Empty if there are no details. */

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { toError } from '../errors.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import { problemsOfLayout } from './layout.ts';
 import { LINK_URL, linkUrl, MAX_LABEL_LENGTH, MAX_LINKS } from './links.ts';
 import { compileTemplate, isTemplate } from './template.ts';

@@ -1,8 +1,8 @@
 /** The one line that says what happened, for messages that have room for one. */
 import type { Change } from '../change.ts';
 import { isEvent } from '../event.ts';
-import { printable } from '../log.ts';
-import { onOneLine } from '../one-line.ts';
+import { onOneLine } from '../text/one-line.ts';
+import { printable } from '../text/printable.ts';
 import { remarksOf } from '../change/remarks.ts';
 import { eventScope } from './event-scope.ts';
 

@@ -1,7 +1,7 @@
 /** A change as one line of JSON, for the sinks that write lines. */
 import { documentOf } from '../change/change-document.ts';
 import type { Change } from '../change.ts';
-import { printable } from '../log.ts';
+import { printable } from '../text/printable.ts';
 import { layout } from './fields.ts';
 import { compileLayout } from './layout.ts';
 import { scopeOf } from './scope.ts';

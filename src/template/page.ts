@@ -1,6 +1,6 @@
 /** docs/templates.md and `explain templates`: generated from the names and filters themselves, so that it cannot drift. */
 import type { Change } from '../change.ts';
-import { cell, table } from '../markdown.ts';
+import { cell, table } from '../text/markdown.ts';
 import { EVENT_FIELDS } from './event-scope.ts';
 import type { FilterDefinition } from './filter.ts';
 import { FILTERS } from './filters.ts';

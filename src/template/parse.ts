@@ -1,7 +1,7 @@
 /** Parses the source of a template, and checks everything that can be checked without a change to render. */
 import { LiquidError, toValueSync, TypeGuards, Value, type Template as LiquidNode, type Variable } from 'liquidjs';
 import { toError } from '../errors.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import { engine } from './engine.ts';
 import type { FilterDefinition } from './filter.ts';
 import { ALL_FILTERS } from './filters.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
-import { parseManifest } from '../parse.ts';
+import { parseManifest } from '../parse-json.ts';
 import { changeOf } from '../testing/change.ts';
 import type { Change } from '../change.ts';
 import { withDifference } from '../../handlers/diff/difference.ts';

@@ -1,13 +1,13 @@
 /** Changes as the page and `/api/changes` show them. */
 import { z } from 'zod';
 import { withDifference } from '../../handlers/diff/difference.ts';
-import { globMatcher } from '../glob.ts';
+import { globMatcher } from '../text/glob.ts';
 import { objectQuery } from '../kind-names.ts';
 import type { Change } from '../change.ts';
 import { summaryOf, type ChangeSummary } from '../change/change-document.ts';
 import { remarksOf, writersOf } from '../change/remarks.ts';
 import type { HistoryQuery } from '../store/looking-back.ts';
-import { didYouMean } from '../near.ts';
+import { didYouMean } from '../text/near.ts';
 import type { Store } from '../store/store.ts';
 import { visible } from './text.ts';
 import { mapYielding } from './map-yielding.ts';

@@ -1,5 +1,5 @@
 /** Texts from the cluster on their way to a page: bounded, and with nothing invisible in them. */
-import { escapeOf } from '../log.ts';
+import { escapeOf } from '../text/printable.ts';
 
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;

@@ -1,5 +1,5 @@
 /** Filters for times and durations. */
-import { durationText } from '../../duration-text.ts';
+import { durationText } from '../../text/duration.ts';
 import type { FilterDefinition } from '../filter.ts';
 
 export const duration: FilterDefinition = {

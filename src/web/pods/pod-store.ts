@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Manifest } from '../../change.ts';
 import type { Health } from '../../health.ts';
 import { coversNamespace } from '../../namespaces.ts';
-import { parseManifest } from '../../parse.ts';
+import { parseManifest } from '../../parse-json.ts';
 import type { Store } from '../../store/store.ts';
 import { mapYielding } from '../map-yielding.ts';
 

@@ -1,6 +1,6 @@
 /** Translates receivers into sinks. */
 import type { z } from 'zod';
-import { didYouMean } from '../../../near.ts';
+import { didYouMean } from '../../../text/near.ts';
 import { canonicalize } from '../../keys.ts';
 import { problemsOf, type Path, type Problem } from '../../problems.ts';
 import type { TemplateContext } from './layout.ts';

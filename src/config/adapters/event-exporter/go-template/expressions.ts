@@ -1,7 +1,7 @@
 /** Pipelines of a Go template as Liquid expressions. */
 import { RE2JS } from 're2js';
 import { toError } from '../../../../errors.ts';
-import { didYouMean } from '../../../../near.ts';
+import { didYouMean } from '../../../../text/near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
 import { GO_NAMES, TIME_FIELDS, type Struct } from './fields.ts';
 import { functionOf, type GoFunction } from './functions.ts';

@@ -2,7 +2,7 @@
  * The functions of Go's text/template and of sprig that templates may call, and the filter for each.
  * Left out on purpose: `env` and `expandenv`, which would put secrets into messages, and lookups, which would leave the cluster.
  */
-import { didYouMean } from '../../../../near.ts';
+import { didYouMean } from '../../../../text/near.ts';
 import { GoTemplateError } from './ast.ts';
 import { isList, isMap, type GoType } from './value.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseJson } from './parse.ts';
+import { parseJson } from './parse-json.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'utf8');
 const roundTrip = (text: string) => JSON.stringify(parseJson(bytes(text)));
