@@ -1,4 +1,5 @@
 /** Texts from the cluster on their way to people: bounded, and without characters that do something instead of showing. */
+
 const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
 /**
@@ -8,7 +9,7 @@ const ESCAPED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\
 export function printable(text: string): string {
   const whole = text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, escapeOf);
   // oxlint-disable-next-line no-control-regex -- control characters are the point
-  return whole.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => {
+  return whole.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (c) => {
     return ESCAPED[c] ?? escapeOf(c);
   });
 }
