@@ -75,7 +75,9 @@ async function compare({
 }: Observation): Promise<void> {
   const before = baseline.get(key);
   const { by, known } =
-    managedFields === undefined ? { by: [], known: undefined } : attribute(managedFields, before?.known, Date.now());
+    managedFields === undefined
+      ? { by: [], known: undefined }
+      : attribute(managedFields, { known: before?.known, now: Date.now() });
   baseline.set(key, { body, known });
   if (silent === true || before === undefined) return;
   const change: Change = changeOf(

@@ -1,7 +1,7 @@
 /** The accept transaction: observations become the baseline, and their differences from it become changes and deliveries. */
 import type { Action, Actor } from '../change.ts';
 import { parseJson } from '../parse-json.ts';
-import { attribute, knownOf, type Versions } from './attribution.ts';
+import { attribute, knownOf, type AttributionContext, type Versions } from './attribution.ts';
 import type { Json } from '../json.ts';
 import type { Baseline, BaselineRow, Scope } from './baseline.ts';
 import type { Bodies } from './bodies.ts';
@@ -85,15 +85,17 @@ export class Acceptor {
   }
 
   #seen(acceptance: Acceptance, observed: Observed, old: BaselineRow | undefined): void {
+    const { scope, now } = acceptance;
     const silent = (observed.bits & SILENT) !== 0;
-    const body = this.#bodyOf(acceptance.scope, observed, silent ? 1 : 2);
+    const body = this.#bodyOf(scope, observed, silent ? 1 : 2);
     const sameObject = old?.uid === observed.uid;
     const versions: Versions | undefined = sameObject
       ? () => [this.#manifest(old.body), this.#manifest(body)]
       : undefined;
-    const { known, actors } = attributionOf(observed, silent, sameObject ? old.known : null, acceptance, versions);
+    const previous = sameObject ? (old.known ?? undefined) : undefined;
+    const { known, by } = attributionOf(observed, { known: previous, now, except: scope.except, versions });
     const { uid, resourceVersion: rv, digest } = observed;
-    this.#baseline.put(acceptance.scope.id, observed.key, { uid, rv, digest, body, known });
+    this.#baseline.put(scope.id, observed.key, { uid, rv, digest, body, known });
     if (silent) {
       if (old !== undefined) this.#bodies.release(old.body);
       return;
@@ -108,7 +110,7 @@ export class Acceptor {
       rv,
       before,
       after: body,
-      actors,
+      actors: by,
     });
   }
 
@@ -177,15 +179,7 @@ function isUnchanged(old: BaselineRow, { uid, resourceVersion, digest }: Observe
   return old.uid === uid && (old.rv === resourceVersion || old.digest === digest);
 }
 
-function attributionOf(
-  { managedFields }: Observed,
-  silent: boolean,
-  known: Uint8Array | null,
-  { scope: { except }, now }: Acceptance,
-  versions: Versions | undefined,
-) {
-  if (managedFields === undefined) return { known: null, actors: [] };
-  if (silent) return { known: knownOf(managedFields), actors: [] };
-  const { by, known: entries } = attribute(managedFields, known ?? undefined, now, except, versions);
-  return { known: entries, actors: by };
+function attributionOf({ bits, managedFields }: Observed, context: AttributionContext) {
+  if (managedFields === undefined) return { known: null, by: [] };
+  return (bits & SILENT) === 0 ? attribute(managedFields, context) : { known: knownOf(managedFields), by: [] };
 }

@@ -54,7 +54,7 @@ const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)
 
 describe('attribute()', () => {
   test('names every entry of a new object, newest first, with its leaf paths', () => {
-    const { by } = attribute(bytes([helm, controller]), undefined, NOW);
+    const { by } = attribute(bytes([helm, controller]), { now: NOW });
     assert.deepEqual(by, [
       {
         manager: 'kube-controller-manager',
@@ -84,7 +84,7 @@ describe('attribute()', () => {
 
   test('leaves out entries that were known before, in whatever order they come', () => {
     const known = knownOf(bytes([helm, controller]));
-    const { by } = attribute(bytes([controller, kubectl, helm]), known, NOW);
+    const { by } = attribute(bytes([controller, kubectl, helm]), { known, now: NOW });
     assert.deepEqual(
       by.map((actor) => [actor.manager, actor.operation, actor.paths]),
       [['kubectl-set', 'Apply', ['spec.replicas']]],
@@ -93,7 +93,7 @@ describe('attribute()', () => {
 
   test('names an entry again when only its time has changed', () => {
     const known = knownOf(bytes([helm, kubectl]));
-    const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), known, NOW);
+    const { by } = attribute(bytes([helm, { ...kubectl, time: '2026-03-02T08:00:01Z' }]), { known, now: NOW });
     assert.deepEqual(
       by.map((actor) => actor.manager),
       ['kubectl-set'],
@@ -103,25 +103,22 @@ describe('attribute()', () => {
   test('leaves out a manager that lost a field to somebody whom the API server does not record', () => {
     const known = knownOf(bytes([helm, controller]));
     const less = { ...helm, fieldsV1: { 'f:spec': { 'f:replicas': {} } } };
-    assert.deepEqual(attribute(bytes([less, controller]), known, NOW).by, []);
+    assert.deepEqual(attribute(bytes([less, controller]), { known, now: NOW }).by, []);
   });
 
   test('leaves out a loser that was the newest writer before, except within its second', () => {
     const known = knownOf(bytes([helm, kubectl]));
     const less = { ...kubectl, fieldsV1: {} };
     const managersAfter = (ms: number) =>
-      attribute(bytes([helm, less]), known, Date.parse(kubectl.time) + ms).by.map(({ manager }) => manager);
+      attribute(bytes([helm, less]), { known, now: Date.parse(kubectl.time) + ms }).by.map(({ manager }) => manager);
     assert.deepEqual(managersAfter(900), ['kubectl-set']);
     assert.deepEqual(managersAfter(60_000), []);
   });
 
   test('leaves out a loser of that second if somebody else wrote later, who took its field', () => {
     const taker = { ...kubectl, manager: 'argocd', time: '2026-03-02T08:00:02Z' };
-    const { by } = attribute(
-      bytes([helm, { ...kubectl, fieldsV1: {} }, taker]),
-      knownOf(bytes([helm, kubectl])),
-      NOW - 28_000,
-    );
+    const known = knownOf(bytes([helm, kubectl]));
+    const { by } = attribute(bytes([helm, { ...kubectl, fieldsV1: {} }, taker]), { known, now: NOW - 28_000 });
     assert.deepEqual(
       by.map(({ manager }) => manager),
       ['argocd'],
@@ -157,7 +154,7 @@ describe('attribute()', () => {
     type Web = ReturnType<typeof web>;
     const managersOf = (before: Web, after: Web, { except = ['status'], known = entries, now = then } = {}) => {
       const versions = () => JSON.parse(JSON.stringify([before, after])) as [Json, Json];
-      const { by } = attribute(bytes(entries), knownOf(bytes(known)), now, except, versions);
+      const { by } = attribute(bytes(entries), { known: knownOf(bytes(known)), now, except, versions });
       return by.map(({ manager }) => manager);
     };
 
@@ -190,8 +187,10 @@ describe('attribute()', () => {
     const less = { ...helm, fieldsV1: {} };
     const onlyHashes = knownOf(bytes([helm, controller])).subarray(0, 16);
     const managers = ({ by }: Attribution) => by.map(({ manager }) => manager);
-    assert.deepEqual(managers(attribute(bytes([helm, timeless]), knownOf(bytes([helm])), NOW)), ['old']);
-    assert.deepEqual(managers(attribute(bytes([less, controller]), onlyHashes, NOW)), ['helm']);
+    assert.deepEqual(managers(attribute(bytes([helm, timeless]), { known: knownOf(bytes([helm])), now: NOW })), [
+      'old',
+    ]);
+    assert.deepEqual(managers(attribute(bytes([less, controller]), { known: onlyHashes, now: NOW })), ['helm']);
   });
 
   test('leaves out a manager that wrote only ignored fields, including the map around them', () => {
@@ -202,7 +201,7 @@ describe('attribute()', () => {
     };
     const except = ['metadata.annotations["deployment.kubernetes.io/revision"]', 'status'];
     const statusOfSpec = { ...kubectl, fieldsV1: { 'f:statuses': {} } };
-    const { by } = attribute(bytes([helm, noisy, statusOfSpec]), undefined, NOW, except);
+    const { by } = attribute(bytes([helm, noisy, statusOfSpec]), { now: NOW, except });
     assert.deepEqual(
       by.map((actor) => actor.manager),
       ['kubectl-set', 'helm'],
@@ -211,58 +210,56 @@ describe('attribute()', () => {
 
   test('returns what tells the same entries later', () => {
     const fields = bytes([helm, controller, kubectl]);
-    const { known } = attribute(fields, undefined, NOW);
+    const { known } = attribute(fields, { now: NOW });
     assert.deepEqual(known, knownOf(fields));
-    assert.deepEqual(attribute(fields, known, NOW).by, []);
+    assert.deepEqual(attribute(fields, { known, now: NOW }).by, []);
   });
 
   test('is not misled by braces, quotes and backslashes inside strings', () => {
     const odd = { manager: 'a"}{[\\', operation: 'Update', fieldsV1: { 'f:data': { 'f:a}"\\{': {} } } };
-    const { by } = attribute(bytes([odd, helm]), knownOf(bytes([helm])), NOW);
+    const { by } = attribute(bytes([odd, helm]), { known: knownOf(bytes([helm])), now: NOW });
     assert.deepEqual(by, [{ manager: 'a"}{[\\', operation: 'Update', paths: ['data["a}\\"\\\\{"]'] }]);
   });
 
   test('returns no actors for input that is not a list of entries', () => {
     for (const text of ['null', '[]', '', '[{"manager":', '"managedFields"', '[{bad}]', '{']) {
-      assert.deepEqual(attribute(new TextEncoder().encode(text), undefined, NOW).by, [], text);
+      assert.deepEqual(attribute(new TextEncoder().encode(text), { now: NOW }).by, [], text);
     }
   });
 
   test('treats __proto__ as a field name like any other', () => {
     const entry =
       '[{"manager":"m","operation":"Update","fieldsV1":{"f:data":{"f:__proto__":{}},"__proto__":{"f:polluted":{}}}}]';
-    const { by } = attribute(new TextEncoder().encode(entry), undefined, NOW);
+    const { by } = attribute(new TextEncoder().encode(entry), { now: NOW });
     assert.ok(by[0]?.paths.includes('data.__proto__'));
     assert.equal(Object.hasOwn(Object.prototype, 'f:polluted'), false);
   });
 
   test('masks the values of sets outside metadata, which may be redacted', () => {
     const fieldsV1 = { 'f:spec': { 'f:tokens': { 'v:"hunter2"': {} } } };
-    const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), undefined, NOW);
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Apply', fieldsV1 }]), { now: NOW });
     assert.deepEqual(by[0]?.paths, ['spec.tokens[=*]']);
   });
 
   test('truncates a path at 200 levels of nesting', () => {
     const fieldsV1 = `${'{"f:a":'.repeat(10_000)}{}${'}'.repeat(10_000)}`;
     const entry = Buffer.from(`[{"manager":"m","operation":"Update","fieldsV1":${fieldsV1}}]`);
-    const { by } = attribute(entry, undefined, NOW);
+    const { by } = attribute(entry, { now: NOW });
     assert.match(by[0]?.paths.join() ?? '', /^a(?:\.a){199}$/);
   });
 
   test('limits the total length of paths when each repeats a long key', () => {
     const below = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`f:a${i}`, {}]));
     const fieldsV1 = { 'f:spec': { [`f:${'x'.repeat(100_000)}`]: below } };
-    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), undefined, NOW);
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1 }]), { now: NOW });
     assert.ok(by.length === 1 && JSON.stringify(by).length < 500_000);
   });
 
   test('returns at most 1,000 paths', () => {
     const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f:key${i}`, {}]));
-    const { by } = attribute(
-      bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]),
-      undefined,
-      NOW,
-    );
+    const { by } = attribute(bytes([{ manager: 'm', operation: 'Update', fieldsV1: { 'f:data': many } }]), {
+      now: NOW,
+    });
     assert.equal(by[0]?.paths.length, 1000);
   });
 });

@@ -30,6 +30,17 @@ const CLOSE_BRACE = 0x7d;
 /** The manifests of an update, to be parsed only if they are needed. */
 export type Versions = () => readonly [before: Json, after: Json];
 
+export interface AttributionContext {
+  /** What was remembered of the entries of the baseline. Default: nothing. */
+  readonly known?: Uint8Array | undefined;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** As of {@link Interest}. Default: none. */
+  readonly except?: readonly string[];
+  /** Only for an update. */
+  readonly versions?: Versions | undefined;
+}
+
 export interface Attribution {
   /** Newest first; actors without a time come last. */
   readonly by: readonly Actor[];
@@ -46,17 +57,10 @@ export function knownOf(managedFields: Uint8Array): Uint8Array {
 /**
  * The writers among the entries that are not `known`. A malformed entry is left out, so that a strange object is still accepted; so
  * is one that owns only fields that nobody reads: what it wrote was noise, perhaps long before this change.
- *
- * @param now milliseconds since the epoch
- * @param except as of {@link Interest}
- * @param versions undefined if it is no update
  */
 export function attribute(
   managedFields: Uint8Array,
-  known: Uint8Array | undefined,
-  now: number,
-  except: readonly string[] = [],
-  versions?: Versions,
+  { known, now, except = [], versions }: AttributionContext,
 ): Attribution {
   const entries = entriesOf(managedFields);
   const hashes = entries.map(hashOf);

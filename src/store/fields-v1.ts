@@ -67,17 +67,23 @@ export function ownsDifference(
   before: Json | undefined,
   after: Json | undefined,
   isNoisy: (path: string) => boolean,
-  path = '',
-  depth = 1,
 ): boolean {
-  if (!isObject(fields) || before === undefined || after === undefined || isSameJson(before, after)) return false;
-  const steps = Object.entries(fields);
-  if (steps.length === 0 || depth === MAX_DEPTH) return !isNoisy(path);
-  return steps.some(([step, inner]) => {
-    if (step === '.') return false;
-    const here = path + segmentOf(step, path);
-    return ownsDifference(inner, valueAt(before, step), valueAt(after, step), isNoisy, here, depth + 1);
-  });
+  const differs = (
+    owned: Json | undefined,
+    from: Json | undefined,
+    to: Json | undefined,
+    at: readonly string[],
+  ): boolean => {
+    if (!isObject(owned) || from === undefined || to === undefined || isSameJson(from, to)) return false;
+    const path = at.join('');
+    const steps = Object.entries(owned);
+    if (steps.length === 0 || at.length + 1 === MAX_DEPTH) return !isNoisy(path);
+    return steps.some(
+      ([step, inner]) =>
+        step !== '.' && differs(inner, valueAt(from, step), valueAt(to, step), [...at, segmentOf(step, path)]),
+    );
+  };
+  return differs(fields, before, after, []);
 }
 
 /** What a step of the FieldsV1 format leads to; nothing for `v:`, as a value of a set cannot differ from itself. */
