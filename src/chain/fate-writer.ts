@@ -45,9 +45,9 @@ export class FateWriter {
 
   async #complete(id: number, { end, writes, edits }: Completion): Promise<boolean> {
     const { store, chain, onForked } = this.#options;
-    if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, writes);
+    if (end.kind === 'halted' || chain.branches.length === 0) return store.complete(id, end, { writes });
     const chains = chain.branches.map(({ name }) => name);
-    const hasMore = await store.complete(id, end, writes, { chains, edits });
+    const hasMore = await store.complete(id, end, { writes, forks: { chains, edits } });
     onForked?.(chains);
     return hasMore;
   }

@@ -14,7 +14,7 @@ import type { Merging } from './merging.ts';
 import { requireRow, query } from './query.ts';
 import { groupOf, groupQueueOf } from './records.ts';
 import { BLOCKED, DEAD, DONE, PARKED, READY } from './schema.ts';
-import type { Death, End, Forks, GroupEnd, Joined, ParkRequest, StateWrites } from './delivery.ts';
+import type { Death, End, Forks, GroupEnd, Joined, ParkRequest, Sequel, StateWrites } from './delivery.ts';
 import { StoreError } from './store-error.ts';
 
 interface DeadEnd {
@@ -82,7 +82,7 @@ export class Deliveries {
   }
 
   /** Returns whether the chain has more to claim: a freed successor, or a wake-up. */
-  complete(delivery: number, end: End, now: number, writes: StateWrites = {}, forks?: Forks): boolean {
+  complete(delivery: number, end: End, now: number, { writes = {}, forks }: Sequel): boolean {
     const ended = this.#end(delivery, end, now);
     this.#memory.write(ended, writes);
     if (forks !== undefined) this.#fork(delivery, ended, forks);

@@ -117,6 +117,12 @@ export interface Forks {
   readonly edits?: string | undefined;
 }
 
+/** What is committed together with the end of a delivery. */
+export interface Sequel {
+  readonly writes?: StateWrites | undefined;
+  readonly forks?: Forks | undefined;
+}
+
 export interface ParkRequest {
   /** Milliseconds since the epoch, by {@link Clock.steady}. */
   readonly until: number;

@@ -30,7 +30,7 @@ const PODS = {
   labelSelector: '',
   fieldSelector: '',
 };
-const REFUSED: Named = ['complete', 999, { kind: 'completed' }, 2_000];
+const REFUSED: Named = ['complete', 999, { kind: 'completed' }, 2_000, {}];
 
 /** Accepts `count` new objects, seen at `now`. */
 function accept(engine: Engine, chains: readonly string[], count: number, now: number): void {
@@ -58,7 +58,7 @@ describe('Engine.run()', () => {
     const engine = new Engine(openDatabase(file), true);
     const [alone] = run(engine, claim) as [{ readonly deliveries: readonly { readonly id: number }[] }];
     assert.equal(alone.deliveries.length, 1);
-    const complete: Named = ['complete', alone.deliveries[0]?.id, { kind: 'completed' }, 2_000];
+    const complete: Named = ['complete', alone.deliveries[0]?.id, { kind: 'completed' }, 2_000, {}];
     assert.deepEqual(
       run(engine, complete, REFUSED),
       [true, 'refused'],

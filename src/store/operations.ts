@@ -21,7 +21,7 @@ import type { PackedObservations } from './observations.ts';
 import { Changes, Kinds } from './records.ts';
 import { MEMORY_KEPT_MS } from './store.ts';
 import type { ChangeRecord } from './change-of.ts';
-import type { ClaimRequest, Death, End, Forks, GroupEnd, ParkRequest, StateWrites } from './delivery.ts';
+import type { ClaimRequest, Death, End, Forks, GroupEnd, ParkRequest, Sequel, StateWrites } from './delivery.ts';
 import type { DeadLetterQuery, EndedQuery, HistoryQuery, Retention } from './looking-back.ts';
 import type { ScopeSpec } from './scope.ts';
 import type { HeldQuery, NewBody, NewEdits, NewState, StateId } from './stored.ts';
@@ -135,8 +135,8 @@ export function operationsOf(db: DatabaseSync, facts: Facts, counters: Counters,
     checkpointAll: write((ids: readonly number[], handler: string) => deliveries.checkpointAll(ids, handler)),
     fixBatch: write((ids: readonly number[]) => gathered.fix(ids)),
     checkpoint: write((delivery: number, handler: string) => deliveries.checkpoint(delivery, handler)),
-    complete: write((delivery: number, end: End, now: number, writes?: StateWrites, forks?: Forks) =>
-      deliveries.complete(delivery, end, now, writes, forks),
+    complete: write((delivery: number, end: End, now: number, sequel: Sequel) =>
+      deliveries.complete(delivery, end, now, sequel),
     ),
     completeAll: write((ends: readonly GroupEnd[], now: number, writes: StateWrites, next: number | undefined) =>
       deliveries.completeAll(ends, now, writes, next),

@@ -268,7 +268,7 @@ describe('openSqliteStore()', () => {
       const { deliveries } = await store.claim({ chain: 'default', limit: 100, now: NOW, stateful: [] });
       if (deliveries.length === 0) break;
       const forks = { chains: ['default/a', 'default/b'], edits: '{"notes":{}}' };
-      for (const { id } of deliveries) await store.complete(id, COMPLETED, undefined, forks);
+      for (const { id } of deliveries) await store.complete(id, COMPLETED, { forks });
     }
     for (const chain of ['default/a', 'default/b']) await endAll(store, chain);
     assert.equal(await store.prune({ maxAgeMs: 0, maxBytes: 0 }, NOW + 1), 9);

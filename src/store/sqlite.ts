@@ -18,6 +18,7 @@ import type {
   Forks,
   GroupEnd,
   ParkRequest,
+  Sequel,
   StateWrites,
 } from './delivery.ts';
 import type { Term } from './epoch.ts';
@@ -119,8 +120,8 @@ class SqliteStore implements Store {
     };
   }
 
-  complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks) {
-    return this.#worker.call('complete', [delivery, end, this.#clock.now(), writes, forks]);
+  complete(delivery: number, end: End, sequel: Sequel = {}) {
+    return this.#worker.call('complete', [delivery, end, this.#clock.now(), sequel]);
   }
 
   completeAll(ends: readonly GroupEnd[], writes: StateWrites, next: number | undefined) {

@@ -22,6 +22,7 @@ import type {
   GroupEnd,
   Joined,
   ParkRequest,
+  Sequel,
   StateWrites,
 } from './delivery.ts';
 import type {
@@ -105,10 +106,10 @@ export interface Store {
   /** Makes these deliveries, claimed from one batch, a fixed batch of their own. Returns its id. */
   fixBatch(deliveries: readonly number[]): Promise<number>;
   /**
-   * Ends the delivery. `forks` opens deliveries of the same change in the same transaction. Returns whether its
-   * chain has more to claim: a successor that this has freed, or a wake-up.
+   * Ends the delivery; in the same transaction, `writes` are stored and `forks` opens deliveries of the same change. Returns whether
+   * its chain has more to claim: a successor that this has freed, or a wake-up.
    */
-  complete(delivery: number, end: End, writes?: StateWrites, forks?: Forks): Promise<boolean>;
+  complete(delivery: number, end: End, sequel?: Sequel): Promise<boolean>;
   /**
    * Ends deliveries of one group that were handed out together, in order, all or none. `writes` are the final decisions of their
    * handlers. `next`, if given, was claimed with them and is now ready, ahead of any other. Returns the same as {@link complete}.

@@ -127,7 +127,7 @@ export function deadLetters(fixture: StoreFixture): void {
         await store.replay(dying);
         const [first, second] = (await claim(store)).deliveries;
         assert.ok(first && second);
-        await store.complete(first.id, COMPLETED, undefined, { chains: ['default/b'] });
+        await store.complete(first.id, COMPLETED, { forks: { chains: ['default/b'] } });
         await store.deadLetter(second.id, DEATH, { chains: ['ops'] });
         for (const chain of ['default/b', 'ops'])
           assert.deepEqual((await claimOne(store, { chain })).change.flags, { replayed: true });

@@ -205,7 +205,7 @@ export function deliveries(fixture: StoreFixture): void {
         assert.deepEqual(await dueSince(), [undefined], 'its next change is behind it');
 
         const held = await claimOne(store, { now: until });
-        await store.complete(held.id, COMPLETED, undefined, { chains: ['default/a'] });
+        await store.complete(held.id, COMPLETED, { forks: { chains: ['default/a'] } });
         assert.deepEqual(await dueSince(), [undefined, undefined], 'the next change, and the branch');
         const next = await claimOne(store);
         await store.complete(next.id, COMPLETED);
@@ -249,16 +249,14 @@ export function deliveries(fixture: StoreFixture): void {
         const { id, change, edited } = await claimOne(store);
         assert.deepEqual(edited, []);
         const noted = withParts(change, { notes: { seen: [1, 2] } as object });
-        await store.complete(id, COMPLETED, undefined, {
-          chains: ['default/a', 'default/b'],
-          edits: editsOf(change, noted, []),
-        });
+        const forks = { chains: ['default/a', 'default/b'], edits: editsOf(change, noted, []) };
+        await store.complete(id, COMPLETED, { forks });
 
         const a = await claimOne(store, { chain: 'default/a' });
         assert.deepEqual([a.change.notes, a.edited, a.change.after], [{ seen: [1, 2] }, ['notes'], change.after]);
         const renamed = withParts(a.change, { name: 'other', before: undefined });
         const edits = editsOf(a.change, renamed, a.edited);
-        await store.complete(a.id, COMPLETED, undefined, { chains: ['default/a/x'], edits });
+        await store.complete(a.id, COMPLETED, { forks: { chains: ['default/a/x'], edits } });
         const x = await claimOne(store, { chain: 'default/a/x' });
         assert.deepEqual([x.change.name, x.change.before, x.change.notes], ['other', undefined, { seen: [1, 2] }]);
 
@@ -268,7 +266,7 @@ export function deliveries(fixture: StoreFixture): void {
         await store.replay([b.id]);
         const { id: replayed, change: sentAgain } = await claimOne(store, { chain: 'default/b' });
         assert.deepEqual([sentAgain.notes, sentAgain.flags], [{ seen: [1, 2] }, { replayed: true }]);
-        await store.complete(replayed, COMPLETED, undefined, { chains: ['default/b/y'] });
+        await store.complete(replayed, COMPLETED, { forks: { chains: ['default/b/y'] } });
         assert.deepEqual((await claimOne(store, { chain: 'default/b/y' })).change.notes, { seen: [1, 2] });
       },
     );
@@ -280,7 +278,7 @@ export function deliveries(fixture: StoreFixture): void {
         await withPending(store, ['web', 'api']);
         for (const { id, change } of (await claim(store)).deliveries) {
           const edits = editsOf(change, withParts(change, { notes: { of: change.name } as object }), []);
-          await store.complete(id, COMPLETED, undefined, { chains: ['default/a', 'default/b'], edits });
+          await store.complete(id, COMPLETED, { forks: { chains: ['default/a', 'default/b'], edits } });
         }
         const [first, second, ...others] = await store.edits(0, 10);
         assert.ok(first && second);
@@ -310,7 +308,7 @@ export function deliveries(fixture: StoreFixture): void {
       await accept(store, scope, seen('web', 2));
       const forks = ['default/ops', 'default/audit'];
       for (let i = 0; i < 2; i++)
-        await store.complete((await claimOne(store)).id, COMPLETED, undefined, { chains: forks });
+        await store.complete((await claimOne(store)).id, COMPLETED, { forks: { chains: forks } });
       const ops = await claimOne(store, { chain: 'default/ops' });
       assert.deepEqual([ops.chain, ops.change.action, ops.delivered, ops.attempts], ['default/ops', 'added', [], 0]);
       await store.complete(ops.id, COMPLETED);

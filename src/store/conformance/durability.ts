@@ -80,7 +80,7 @@ export function durability(fixture: StoreFixture): void {
           deliveries: [web, api],
         } = await claim(store);
         const writes = { states: new Map([['h', 1]]), wakeUps: [{ handler: 'h', key: 'shop/web', at: NOW + 5 }] };
-        await store.complete(web?.id ?? 0, COMPLETED, writes);
+        await store.complete(web?.id ?? 0, COMPLETED, { writes });
         await store.deadLetter(api?.id ?? 0, { handler: 'h', error: 'e', attempts: 1 });
         await store.setFact('cluster', 'c');
         const balances = await store.balances();

@@ -41,8 +41,12 @@ export function memory(fixture: StoreFixture): void {
           deliveries: [web, api],
         } = await claim(store, STATEFUL);
         assert.deepEqual(web?.states, new Map());
-        await store.complete(web?.id ?? 0, COMPLETED, states({ count: 1 }));
-        await store.complete(api?.id ?? 0, { kind: 'halted', by: HANDLER, reason: 'first' }, states(['other']));
+        await store.complete(web?.id ?? 0, COMPLETED, { writes: states({ count: 1 }) });
+        await store.complete(
+          api?.id ?? 0,
+          { kind: 'halted', by: HANDLER, reason: 'first' },
+          { writes: states(['other']) },
+        );
         await accept(store, scope, seen('web', 2));
         assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map([[HANDLER, { count: 1 }]]));
       },
@@ -54,13 +58,13 @@ export function memory(fixture: StoreFixture): void {
       async ({ store }) => {
         const scope = await withPending(store, ['web', 'api']);
         const { deliveries } = await claim(store, STATEFUL);
-        for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
+        for (const { id, change } of deliveries) await store.complete(id, COMPLETED, { writes: states(change.name) });
         const [api, ...rest] = await store.states(undefined, 1);
         const [web, ...more] = await store.states(api, 10);
         assert.ok(api !== undefined && web !== undefined);
         assert.deepEqual([rest, more, api.text, web.text], [[], [], '"api"', '"web"']);
         await accept(store, scope, seen('web', 2));
-        await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('since'));
+        await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, { writes: states('since') });
         await store.replaceStates([
           { ...api, by: '"hidden"' },
           { ...web, by: '"hidden"' },
@@ -73,9 +77,9 @@ export function memory(fixture: StoreFixture): void {
       const scope = await withPending(store, ['web', 'api']);
       assert.deepEqual(await store.statesOf(HANDLER), []);
       const { deliveries } = await claim(store, STATEFUL);
-      for (const { id, change } of deliveries) await store.complete(id, COMPLETED, states(change.name));
+      for (const { id, change } of deliveries) await store.complete(id, COMPLETED, { writes: states(change.name) });
       await accept(store, scope, seen('web', 2));
-      await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, states('again'));
+      await store.complete((await claimOne(store, STATEFUL)).id, COMPLETED, { writes: states('again') });
       assert.deepEqual(new Set(await store.statesOf(HANDLER)), new Set(['again', 'api']));
       assert.deepEqual(await store.statesOf('another'), []);
     });
@@ -85,14 +89,14 @@ export function memory(fixture: StoreFixture): void {
       'are returned only for the handlers named in claim(), and removed by null',
       async ({ store }) => {
         const scope = await withPending(store, ['web']);
-        await store.complete((await claimOne(store)).id, COMPLETED, states(7));
+        await store.complete((await claimOne(store)).id, COMPLETED, { writes: states(7) });
         await accept(store, scope, seen('web', 2), seen('web', 3), seen('web', 4));
         const unnamed = await claimOne(store);
         assert.deepEqual(unnamed.states, new Map());
         await store.complete(unnamed.id, COMPLETED);
         const named = await claimOne(store, STATEFUL);
         assert.deepEqual(named.states, new Map([[HANDLER, 7]]));
-        await store.complete(named.id, COMPLETED, states(null));
+        await store.complete(named.id, COMPLETED, { writes: states(null) });
         assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
       },
     );
@@ -101,7 +105,7 @@ export function memory(fixture: StoreFixture): void {
       const scope = await withPending(store, ['web']);
       const { id } = await claimOne(store);
       await store.release(id);
-      await assert.rejects(store.complete(id, COMPLETED, states(1)));
+      await assert.rejects(store.complete(id, COMPLETED, { writes: states(1) }));
       await store.complete((await claimOne(store)).id, COMPLETED);
       await accept(store, scope, seen('web', 2));
       assert.deepEqual((await claimOne(store, STATEFUL)).states, new Map());
@@ -113,7 +117,7 @@ export function memory(fixture: StoreFixture): void {
 
     storeTest(fixture, 'come back as a timer when due, for their chain and handler only', async ({ store }) => {
       await withPending(store, ['web'], { chains: ['default', 'other'] });
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW + 100) });
       assert.equal((await claim(store)).nextDueAt, NOW + 100);
       const timer = await claimOne(store, { now: NOW + 100 });
       assert.equal(timer.timerOf, HANDLER);
@@ -131,7 +135,7 @@ export function memory(fixture: StoreFixture): void {
 
     storeTest(fixture, 'wait for earlier changes of their key', async ({ store }) => {
       const scope = await withPending(store, ['web']);
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW + 100) });
       await accept(store, scope, seen('web', 2));
       const update = await claimOne(store, { now: NOW + 200 });
       assert.equal(update.change.action, 'updated');
@@ -142,19 +146,19 @@ export function memory(fixture: StoreFixture): void {
     storeTest(fixture, 'are replaced by a later one and cancelled by null', async ({ store }) => {
       const scope = await withPending(store, ['web']);
       await accept(store, scope, seen('web', 2), seen('web', 3));
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 100));
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 500));
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW + 100) });
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW + 500) });
       const third = await claimOne(store, { now: NOW + 100 });
       assert.equal(third.change.action, 'updated');
       assert.equal((await claim(store, { now: NOW + 100 })).nextDueAt, NOW + 500);
-      await store.complete(third.id, COMPLETED, wake(null));
+      await store.complete(third.id, COMPLETED, { writes: wake(null) });
       assert.equal((await claim(store, { now: NOW + 1000 })).nextDueAt, undefined);
     });
 
     storeTest(fixture, 'may be set for another key, and wait for its earlier changes', async ({ store }) => {
       await withPending(store, ['web', 'other']);
       const [web, other] = (await claim(store)).deliveries;
-      await store.complete(web?.id ?? 0, COMPLETED, wake(NOW, 'shop/other'));
+      await store.complete(web?.id ?? 0, COMPLETED, { writes: wake(NOW, 'shop/other') });
       assert.deepEqual(await claimLines(store), []);
       await store.complete(other?.id ?? 0, COMPLETED);
       assert.equal((await claimOne(store)).change.key, 'shop/other');
@@ -162,16 +166,16 @@ export function memory(fixture: StoreFixture): void {
 
     storeTest(fixture, 'differ in resourceVersion, so that their idempotency keys do', async ({ store }) => {
       await withPending(store, ['web']);
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW + 1));
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW + 1) });
       const first = await claimOne(store, { now: NOW + 1 });
-      await store.complete(first.id, COMPLETED, wake(NOW + 2));
+      await store.complete(first.id, COMPLETED, { writes: wake(NOW + 2) });
       const second = await claimOne(store, { now: NOW + 2 });
       assert.notEqual(first.change.resourceVersion, second.change.resourceVersion);
     });
 
     storeTest(fixture, 'do not appear in history()', async ({ store }) => {
       await withPending(store, ['web']);
-      await store.complete((await claimOne(store)).id, COMPLETED, wake(NOW));
+      await store.complete((await claimOne(store)).id, COMPLETED, { writes: wake(NOW) });
       await claimOne(store);
       assert.deepEqual(await historyLines(store), ['added shop/web 1']);
     });
@@ -185,13 +189,13 @@ export function memory(fixture: StoreFixture): void {
       assert.deepEqual(await join(store, second), { states: undefined, freed: false });
       assert.deepEqual((await join(store, other, 'shop/api')).states, new Map());
       assert.deepEqual(await claimLines(store), [], 'the second waits for the first');
-      assert.equal(await store.complete(first.id, COMPLETED, states({ count: 1 })), true);
+      assert.equal(await store.complete(first.id, COMPLETED, { writes: states({ count: 1 }) }), true);
       const next = await claimOne(store, STATEFUL);
       assert.deepEqual(
         [next.change.key, next.group, next.states],
         ['shop/web-2', 'shop/web', new Map([[HANDLER, { count: 1 }]])],
       );
-      await store.complete(next.id, COMPLETED, states({ count: 2 }));
+      await store.complete(next.id, COMPLETED, { writes: states({ count: 2 }) });
       await store.complete(other.id, COMPLETED);
       await assertBalanced(store);
     });
@@ -230,9 +234,9 @@ export function memory(fixture: StoreFixture): void {
         wakeUps: [{ handler: HANDLER, key: `shop/${key}`, at }],
       });
       await join(store, first);
-      await store.complete(first.id, COMPLETED, wake('web-1', NOW + 100));
+      await store.complete(first.id, COMPLETED, { writes: wake('web-1', NOW + 100) });
       await join(store, second);
-      await store.complete(second.id, COMPLETED, wake('web-2', NOW + 200));
+      await store.complete(second.id, COMPLETED, { writes: wake('web-2', NOW + 200) });
       assert.equal((await claim(store, { now: NOW + 100 })).nextDueAt, NOW + 200);
       const timer = await claimOne(store, { ...STATEFUL, now: NOW + 200 });
       assert.deepEqual(
@@ -253,7 +257,7 @@ export function memory(fixture: StoreFixture): void {
         const next = await claimOne(store);
         await store.replay([first.id]);
         assert.deepEqual(await claimLines(store), [], 'replayed, it waits for its turn');
-        await store.complete(next.id, COMPLETED, undefined, { chains: ['default/branch'] });
+        await store.complete(next.id, COMPLETED, { forks: { chains: ['default/branch'] } });
         assert.equal((await claimOne(store)).group, 'shop/web');
         assert.equal((await claimOne(store, { chain: 'default/branch' })).group, undefined);
       },

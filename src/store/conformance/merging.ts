@@ -121,7 +121,7 @@ export function merging(fixture: StoreFixture): void {
       const mergedOnItsWay = async (...observations: Observation[]) => {
         await accept(store, scope, ...observations);
         const [first] = (await claim(store, { now: LATER, coalesce: true })).deliveries;
-        await store.complete(first?.id ?? 0, COMPLETED, undefined, { chains: ['default/a'] });
+        await store.complete(first?.id ?? 0, COMPLETED, { forks: { chains: ['default/a'] } });
       };
       await mergedOnItsWay(seen('web', 2), seen('web', 3));
       await mergedOnItsWay(seen('web', 4), seen('web', 5));
@@ -240,7 +240,7 @@ export function merging(fixture: StoreFixture): void {
         const { id, change } = await claimOne(store);
         const made = version === 2 ? change : withParts(change, { notes: { version } as object });
         const edits = editsOf(change, made, []);
-        await store.complete(id, COMPLETED, undefined, { chains: ['default/a'], edits });
+        await store.complete(id, COMPLETED, { forks: { chains: ['default/a'], edits } });
       }
       const { deliveries, superseded } = await claim(store, { chain: 'default/a', now: LATER, coalesce: true });
       assert.deepEqual([deliveries.length, superseded], [1, 0]);
@@ -253,7 +253,7 @@ export function merging(fixture: StoreFixture): void {
         const scope = await known(store);
         await accept(store, scope, seen('web', 2), seen('web', 3));
         const { deliveries } = await claim(store, { now: LATER, coalesce: true });
-        await store.complete(deliveries[0]?.id ?? 0, COMPLETED, undefined, { chains: ['default/a'] });
+        await store.complete(deliveries[0]?.id ?? 0, COMPLETED, { forks: { chains: ['default/a'] } });
         await store.prune({ maxAgeMs: 0, maxBytes: 0 }, LATER);
         const { change, id } = await claimOne(store, { chain: 'default/a' });
         assert.deepEqual([change.before?.['spec'], change.after?.['spec']], [{ replicas: 1 }, { replicas: 3 }]);
