@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { tmpdir } from 'node:os';
-import { test } from 'node:test';
-import { createLogger } from 'winston';
+import { test, type TestContext } from 'node:test';
 import type { ChainConfig } from '../config/config.ts';
-import { runHousekeeping, warnOfOrphans } from './housekeeping.ts';
+import { runHousekeeping, warnOfOrphans, type HousekeepingOptions } from './housekeeping.ts';
 import { createMetrics } from '../metrics.ts';
 import { claim, CLUSTER, COMPLETED, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
@@ -12,7 +11,25 @@ import { DEFAULT_RETENTION, type Balance } from '../store/looking-back.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { logInto } from '../testing/log-into.ts';
 
-const retention = () => DEFAULT_RETENTION;
+/** Housekeeping of a new store, whose clock stands still at first. */
+async function keepHouse(t: TestContext, options: Partial<HousekeepingOptions> = {}) {
+  const clock = new FakeClock();
+  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
+  t.after(() => store.close());
+  const stopping = new AbortController();
+  const logged: string[] = [];
+  const all: HousekeepingOptions = {
+    store,
+    clock,
+    log: logInto(({ level, message }) => logged.push(`${level}: ${message}`)),
+    metrics: createMetrics(),
+    stateFolder: undefined,
+    retention: () => DEFAULT_RETENTION,
+    signal: stopping.signal,
+    ...options,
+  };
+  return { ...all, store, clock, logged, stop: () => stopping.abort(), run: () => runHousekeeping(all) };
+}
 
 const owing = (chain: string, pending = 1): Balance => {
   const ends = {
@@ -32,8 +49,7 @@ test('warnOfOrphans() names unconfigured chains and branches that have pending c
   const chains = [{ name: 'pods', branches: [branch] } as unknown as ChainConfig];
   const balances = [owing('pods'), owing('pods/slack'), owing('pods/gone'), owing('gone'), owing('quiet', 0)];
   const told: unknown[] = [];
-  const log = createLogger({ silent: true });
-  log.warn = ((_message: string, fields: object) => told.push(fields)) as unknown as typeof log.warn;
+  const log = logInto(({ chain, pending }) => told.push({ chain, pending }));
   await warnOfOrphans({ balances: () => Promise.resolve(balances) }, chains, log);
   assert.deepEqual(told, [
     { chain: 'pods/gone', pending: 1 },
@@ -42,23 +58,12 @@ test('warnOfOrphans() names unconfigured chains and branches that have pending c
 });
 
 test('runHousekeeping() sets the metrics of pending changes and free space, and no oldest time if none is pending', async (t) => {
-  const clock = new FakeClock();
-  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
-  t.after(() => store.close());
-  const [log, metrics, stopping] = [createLogger({ silent: true }), createMetrics(), new AbortController()];
+  const { store, clock, metrics, stop, run } = await keepHouse(t, { stateFolder: tmpdir() });
   const seenAt = clock.now() / 1_000;
   await withPending(store, ['a']);
   await clock.advance(5_000);
   await withPending(store, ['b']);
-  const house = runHousekeeping({
-    store,
-    clock,
-    log,
-    metrics,
-    stateFolder: tmpdir(),
-    retention,
-    signal: stopping.signal,
-  });
+  const house = run();
   await clock.waitForSleepers(1);
   const { registry } = metrics;
   const shown = async (name: string) => (await registry.getSingleMetricAsString(`watchchain_${name}`)).split('\n')[2];
@@ -73,65 +78,49 @@ test('runHousekeeping() sets the metrics of pending changes and free space, and 
   await clock.waitForSleepers(1);
   assert.equal(await shown('pending'), 'watchchain_pending{chain="default"} 0');
   assert.equal(await shown('oldest_pending_timestamp_seconds'), undefined);
-  stopping.abort();
+  stop();
   await house;
 });
 
 test('runHousekeeping() logs a full disk once, and its recovery once', async (t) => {
-  const clock = new FakeClock();
-  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
-  t.after(() => store.close());
+  const { store, clock, logged, stop, run } = await keepHouse(t);
   let isFull = true;
   t.mock.method(store, 'prune', () =>
     isFull ? Promise.reject(new StoreError('STORE_FULL', 'no space is left')) : Promise.resolve(0),
   );
-  const said: string[] = [];
-  const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
-  const stopping = new AbortController();
-  const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
-  const house = runHousekeeping({ store, clock, log, ...around });
+  const house = run();
   for (let n = 0; n < 4; n++) {
     await clock.waitForSleepers(1);
     isFull = n < 2;
     await clock.advance(15_000);
   }
-  stopping.abort();
+  stop();
   await house;
-  assert.deepEqual(said, [
+  assert.deepEqual(logged, [
     'error: The disk is full: no changes are accepted until there is room',
     'info: There is room on the disk again',
   ]);
 });
 
 test('runHousekeeping() keeps trying while the store is locked, and logs it once', async (t) => {
-  const clock = new FakeClock();
-  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
-  t.after(() => store.close());
+  const { store, clock, logged, stop, run } = await keepHouse(t);
   const locked = new StoreError('STORE_REFUSED', 'The store refused a call: database is locked');
   const prune = t.mock.method(store, 'prune', () => Promise.reject(locked));
-  const said: string[] = [];
-  const log = logInto(({ level, message }) => said.push(`${level}: ${message}`));
-  const stopping = new AbortController();
-  const around = { metrics: createMetrics(), stateFolder: undefined, retention, signal: stopping.signal };
-  const house = runHousekeeping({ store, clock, log, ...around });
+  const house = run();
   for (let n = 0; n < 2; n++) {
     await Promise.race([house, clock.waitForSleepers(1)]);
     await clock.advance(15_000);
   }
   await Promise.race([house, clock.waitForSleepers(1)]);
-  stopping.abort();
+  stop();
   await house;
   assert.equal(prune.mock.callCount(), 3);
-  assert.deepEqual(said, ['error: Cannot clean up the store, trying again']);
+  assert.deepEqual(logged, ['error: Cannot clean up the store, trying again']);
 });
 
 test('runHousekeeping() ends with the remedy when the state folder is gone', async (t) => {
-  const clock = new FakeClock();
-  const store = await openSqliteStore({ path: ':memory:', cluster: CLUSTER, clock });
-  t.after(() => store.close());
-  const { signal } = new AbortController();
-  const around = { log: createLogger({ silent: true }), metrics: createMetrics(), retention, signal };
-  await assert.rejects(runHousekeeping({ store, clock, stateFolder: '/nowhere/state', ...around }), {
+  const { run } = await keepHouse(t, { stateFolder: '/nowhere/state' });
+  await assert.rejects(run(), {
     message:
       'The state folder /nowhere/state was moved or deleted; put it back before the next start, or that start begins with a new baseline',
   });

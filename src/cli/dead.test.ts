@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { runCommand } from '../../test/run-command.ts';
 import { accept, claimOne, openScope, seen, utf8 } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
+import { temporaryFolder } from '../testing/test-folder.ts';
 
 test('dead show escapes control and bidi characters, and its JSON still means the same', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-dead-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = await temporaryFolder(t);
   await chmod(folder, 0o700);
   const evil = 'a\u009b31m\u202eb\u2028c';
   const store = await openSqliteStore({ path: join(folder, 'store.db') });

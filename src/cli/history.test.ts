@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { test, type TestContext } from 'node:test';
@@ -8,13 +7,13 @@ import { runCommand } from '../../test/run-command.ts';
 import { accept, openScope, seen, utf8, withPending } from '../store/conformance/fixture.ts';
 import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import { runCommandLine } from './command-line.ts';
 import { newest } from './history.ts';
 
 /** The folder of a state in which objects with these names were added. */
 async function recorded(t: TestContext, names: readonly string[]): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = await temporaryFolder(t);
   const store = await openSqliteStore({ path: join(folder, 'store.db') });
   await withPending(store, names);
   await store.close();
@@ -94,8 +93,7 @@ test('history keeps at most one line in memory for a slow reader', async (t) => 
 });
 
 test('history with an unset variable in the configuration suggests the state folder that the file names', async (t) => {
-  const root = await mkdtemp(join(tmpdir(), 'watchchain-history-'));
-  t.after(() => rm(root, { recursive: true }));
+  const root = await temporaryFolder(t);
   const others = join(root, 'watchchain', 'uid', 'config');
   await mkdir(others, { recursive: true });
   await writeFile(join(others, 'store.db'), '');

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { createLogger } from 'winston';
 import type { Config } from '../config/config.ts';
-import { createLogger as createServiceLog } from '../log.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
+import { logInto } from '../testing/log-into.ts';
 import { reloadWhenChanged } from './reload.ts';
 
 const CONFIG = { file: 'config.toml', warnings: ['left out: a'] as readonly string[] } as Config;
 
 test('reloadWhenChanged() logs only the warnings that the version before did not have', async () => {
   const over = new AbortController();
-  const written = new PassThrough();
+  const warnings: unknown[] = [];
   const versions = [['left out: a', 'left out: b'], ['left out: b'], ['left out: a']];
   const reloading = reloadWhenChanged({
     app: { reload: async () => {}, reloadFailed: (problems) => assert.fail(problems.join()) },
@@ -19,17 +18,13 @@ test('reloadWhenChanged() logs only the warnings that the version before did not
     files: { haveChanged: () => Promise.resolve(versions.length > 0) },
     load: async () => ({ ...CONFIG, warnings: versions.shift() ?? [] }),
     clock: new FakeClock(),
-    log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
+    log: logInto(({ warning }) => warnings.push(warning)),
     signal: over.signal,
   });
   while (versions.length > 0) await reloading.whenCurrent();
   over.abort();
   await reloading.ended;
-  const lines = String(written.read()).trim().split('\n');
-  assert.deepEqual(
-    lines.map((line) => (JSON.parse(line) as { warning: string }).warning),
-    ['left out: b', 'left out: a'],
-  );
+  assert.deepEqual(warnings, ['left out: b', 'left out: a']);
 });
 
 test('reloadWhenChanged() ends with its signal, even while a file is being loaded', { timeout: 20_000 }, async () => {
@@ -57,7 +52,7 @@ test('reloadWhenChanged() ends with its signal, even while a file is being loade
 test('reloadWhenChanged() retries a failed reload ever less often, and logs it once', { timeout: 20_000 }, async () => {
   const over = new AbortController();
   const clock = new FakeClock();
-  const written = new PassThrough();
+  const levels: string[] = [];
   const attempts: number[] = [];
   const reloading = reloadWhenChanged({
     app: {
@@ -71,7 +66,7 @@ test('reloadWhenChanged() retries a failed reload ever less often, and logs it o
     files: { haveChanged: () => Promise.resolve(attempts.length === 0) },
     load: () => Promise.resolve(CONFIG),
     clock,
-    log: createServiceLog({ level: 'info', format: 'json', color: false, stream: written }),
+    log: logInto(({ level }) => levels.push(level)),
     signal: over.signal,
   });
   const begunAt = clock.monotonic();
@@ -85,5 +80,5 @@ test('reloadWhenChanged() retries a failed reload ever less often, and logs it o
     attempts.map((ms) => ms / 60_000),
     [0, 1, 3, 7, 15, 30],
   );
-  assert.equal(String(written.read()).trim().split('\n').length, 1);
+  assert.deepEqual(levels, ['error', ...Array.from({ length: 4 }, () => 'debug')]);
 });

@@ -12,9 +12,9 @@ export interface ReloadOptions {
   readonly app: Pick<App, 'reload' | 'reloadFailed'>;
   /** What the app was started with. */
   readonly config: Config;
-  /** The files noted when `config` was read, so that no change since then is missed. */
+  /** The files that were read for `config`, watched since, so that no change since then is missed. */
   readonly files: Pick<WatchedFiles, 'haveChanged'>;
-  /** Reads and checks the file again, and notes what it reads. */
+  /** Reads and checks the file again, and watches what it reads. */
   readonly load: () => Promise<Config>;
   readonly clock: Clock;
   readonly log: Logger;

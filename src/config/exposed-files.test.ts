@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import { exposedFiles, holdsCredentials } from './exposed-files.ts';
 
 async function fileOf(t: TestContext, mode: number): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-mode-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = await temporaryFolder(t);
   await writeFile(join(folder, 'token'), 'c4nary');
   await chmod(join(folder, 'token'), mode);
   return join(folder, 'token');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join, relative } from 'node:path';
 import { describe, test } from 'node:test';
 import { z } from 'zod';
 import { defineSink, defineTransform, type HandlerDefinition } from '../chain/handler.ts';
 import { codeOf, ConfigError } from '../errors.ts';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import type { ChainConfig, Config, HandlerConfig, ResourceConfig } from './config.ts';
 import { duration } from './duration.ts';
 import { patterns } from './fields.ts';
@@ -146,8 +146,7 @@ describe('loadConfig()', async () => {
   });
 
   test('names the Lease after the file, with a hash if Kubernetes would not accept the name', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     const text = '[lease]\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n';
     const names = ['prod-eu.toml', 'prod.eu.toml', 'prod_eu.toml', '配置.toml', '設定.toml'].map(async (name) => {
       await writeFile(join(folder, name), text);
@@ -207,8 +206,7 @@ describe('loadConfig()', async () => {
   });
 
   test('ignores an empty entry of a list of kubeconfigs, as kubectl does', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     const file = join(folder, 'config.toml');
     await writeFile(file, '[cluster]\nkubeconfig = "${LIST}"\n[[resource]]\nkind = "pod"\n[[handler]]\nname = "log"\n');
     const list = ['', 'dev', join(folder, 'prod'), ''].join(delimiter);
@@ -217,8 +215,7 @@ describe('loadConfig()', async () => {
   });
 
   test('warns of redaction rules for a misspelt kind', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     const file = join(folder, 'config.toml');
     const kinds = ['configmp', 'cm', '*', 'deployments.apps', 'certificate', 'routes'];
     const rules = kinds.map((kind) => `"${kind}" = ["spec.x"]`).join('\n');
@@ -230,8 +227,7 @@ describe('loadConfig()', async () => {
   });
 
   test("reads UTF-16, as PowerShell's > writes it", async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     const file = join(folder, 'config.toml');
     const toml = '\uFEFF[[resource]]\r\nkind = "pod"\r\n[[handler]]\r\nname = "log"\r\n';
     await writeFile(file, toml, 'utf16le');
@@ -239,8 +235,7 @@ describe('loadConfig()', async () => {
   });
 
   test('refuses a folder, whatever its name', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-load-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     for (const name of ['conf', 'conf.d', 'conf.toml', 'conf.yaml']) {
       const path = join(folder, name);
       await mkdir(path);

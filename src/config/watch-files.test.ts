@@ -52,7 +52,7 @@ describe('watchFiles()', () => {
     await changed;
   });
 
-  test('notices changes since note(), however long ago, and a file that was missing', async () => {
+  test('notices changes since watch(), however long ago, and a file that was missing', async () => {
     await using workdir = await Workdir.make();
     const clock = new FakeClock();
     const files = watchFiles(clock);

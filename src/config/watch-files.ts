@@ -10,8 +10,8 @@ export interface WatchedFiles {
   /** Watches a file from now on. To be called right before the file is read, or found missing. */
   watch(file: string): void;
   /**
-   * Whether any file has changed since it was noted. If so, resolves once changes have stopped, and then no file is watched until
-   * it is noted again. Rejects with the signal's reason.
+   * Whether any file has changed since {@link watch}. If so, resolves once changes have stopped, and then no file is watched until
+   * the next call of that. Rejects with the signal's reason.
    */
   haveChanged(signal: AbortSignal): Promise<boolean>;
 }

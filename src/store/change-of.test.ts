@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { withParts } from '../change/lazy-change.ts';
-import { parseManifest } from '../parse-json.ts';
 import { changeOf, type ChangeRecord } from './change-of.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -64,22 +63,5 @@ describe('changeOf()', () => {
     const broken = changeOf({ ...record, before: bytes('{') }, cluster);
     assert.deepEqual(broken.after?.['spec'], { replicas: 3 });
     assert.throws(() => broken.before, SyntaxError);
-  });
-});
-
-describe('parseManifest()', () => {
-  test('keeps integers beyond 2^53 as they were written', () => {
-    const text =
-      '{"metadata":{"name":"a"},"big":9007199254740993,"small":42,"float":0.12345678901234567,"text":"12345678901234567890"}';
-    const manifest = parseManifest(bytes(text));
-    assert.equal(JSON.stringify(manifest['big']), '9007199254740993');
-    assert.equal(manifest['small'], 42);
-    assert.equal(manifest['text'], '12345678901234567890');
-  });
-
-  test('reads __proto__ as data', () => {
-    const manifest = parseManifest(bytes('{"metadata":{"name":"a"},"data":{"__proto__":{"polluted":true}}}'));
-    assert.deepEqual(Object.keys(manifest['data'] as object), ['__proto__']);
-    assert.equal('polluted' in {}, false);
   });
 });

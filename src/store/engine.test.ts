@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { mkdtemp, rm, stat, truncate } from 'node:fs/promises';
+import { stat, truncate } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
-import { constants, tmpdir } from 'node:os';
-import path from 'node:path';
+import { constants } from 'node:os';
 import { describe, test } from 'node:test';
 import { codeOf } from '../errors.ts';
+import { temporaryFile } from '../testing/test-store.ts';
 import { openDatabase } from './database.ts';
 import { Engine, type Call } from './engine.ts';
 import { packObservations } from './observations.ts';
@@ -48,9 +48,7 @@ function accept(engine: Engine, chains: readonly string[], count: number, now: n
 
 describe('Engine.run()', () => {
   test('redoes a call rolled back by the failure of another, including in-memory state: completing a suspect', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const file = path.join(folder, 'store.db');
+    const file = await temporaryFile(t);
     const claim: Named = ['claim', { chain: 'log', limit: 8, now: 1_000, stateful: [], atOnce: 1 }];
     const crashed = new Engine(openDatabase(file), true);
     accept(crashed, ['log'], 3, 1_000);
@@ -79,9 +77,7 @@ describe('Engine.run()', () => {
   });
 
   test('answers reads and rejects writes while another process writes', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const file = path.join(folder, 'store.db');
+    const file = await temporaryFile(t);
     const db = openDatabase(file);
     const engine = new Engine(db, true);
     db.exec('PRAGMA busy_timeout = 0');
@@ -101,9 +97,7 @@ describe('Engine.run()', () => {
   });
 
   test('hands out a delivery even if the disk fails to take the note of it', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const engine = new Engine(openDatabase(path.join(folder, 'store.db')), true);
+    const engine = new Engine(openDatabase(await temporaryFile(t)), true);
     accept(engine, ['log'], 1, 1_000);
     const failing = t.mock.method(fs, 'writeSync', () => {
       throw Object.assign(new Error('i/o error, write'), { code: 'EIO' });
@@ -117,9 +111,7 @@ describe('Engine.run()', () => {
   });
 
   test('reports an exhausted disk quota as a full disk, although SQLite reports an I/O error', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const db = openDatabase(path.join(folder, 'store.db'));
+    const db = openDatabase(await temporaryFile(t));
     const prepared = t.mock.method(db, 'prepare');
     const engine = new Engine(db, true);
     const commit = prepared.mock.calls.find(({ arguments: [sql] }) => sql === 'COMMIT')?.result;
@@ -146,9 +138,7 @@ describe('Engine.run()', () => {
   });
 
   test('keeps its log short after the disk was full, even if it had no room for a ballast at the start', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const file = path.join(folder, 'store.db');
+    const file = await temporaryFile(t);
     const db = openDatabase(file);
     const prepared = t.mock.method(db, 'prepare');
     const noRoom = t.mock.method(fs, 'statfsSync', () => ({ bavail: 0, bsize: 4096 }));
@@ -169,9 +159,7 @@ describe('Engine.run()', () => {
   });
 
   test('completes a ballast that a kill left incomplete', async (t) => {
-    const folder = await mkdtemp(path.join(tmpdir(), 'watchchain-engine-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const file = path.join(folder, 'store.db');
+    const file = await temporaryFile(t);
     const ballastBytes = async () => {
       new Engine(openDatabase(file), true).close();
       return (await stat(`${file}.ballast`)).size;

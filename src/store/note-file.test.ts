@@ -1,18 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { statSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { temporaryFile } from '../testing/test-store.ts';
 import { NoteFile } from './note-file.ts';
 
-function temporaryFile(t: TestContext): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'watchchain-note-file-'));
-  t.after(() => rmSync(folder, { recursive: true }));
-  return path.join(folder, 'note');
-}
-
-test('NoteFile reads what was written last, even if it is shorter or written by another instance', (t) => {
-  const file = temporaryFile(t);
+test('NoteFile reads what was written last, even if it is shorter or written by another instance', async (t) => {
+  const file = await temporaryFile(t);
   const first = new NoteFile(file);
   assert.equal(first.read(), undefined, 'nothing yet');
   first.write({ ids: Array.from({ length: 100 }, (_, n) => n) });
@@ -26,8 +19,8 @@ test('NoteFile reads what was written last, even if it is shorter or written by 
   second.close();
 });
 
-test('NoteFile reads nothing from a file left incomplete by a power cut', (t) => {
-  const file = temporaryFile(t);
+test('NoteFile reads nothing from a file left incomplete by a power cut', async (t) => {
+  const file = await temporaryFile(t);
   for (const left of ['', '\0'.repeat(4096), '{"ids":[1,', '{"ids":[1,\0\0']) {
     writeFileSync(file, left);
     const note = new NoteFile(file);

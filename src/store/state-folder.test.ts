@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import { openStateFolder, stateFolderPath, stateFoldersNamed, storeFileIn, type StateFolder } from './state-folder.ts';
-
-async function temporaryFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-state-'));
-  t.after(() => rm(folder, { recursive: true }));
-  return folder;
-}
 
 const IDENTITY = { name: 'config', clusterId: 'c1', env: {} };
 

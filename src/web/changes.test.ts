@@ -6,7 +6,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import { changeOf } from '../testing/change.ts';
 import { changesQuery, newestShown, toShownChange } from './changes.ts';
 
-test('shown() limits the length of changed field paths, and escapes them', () => {
+test('toShownChange() limits the length of changed field paths, and escapes them', () => {
   const change = changeOf({ after: { apiVersion: 'x/v1', kind: 'Thing', metadata: { name: 'a' } } });
   const paths = [`spec["\u202e"]`, `spec.${'x'.repeat(600_000)}`];
   const { by } = toShownChange(withParts(change, { by: [{ manager: 'm', operation: 'Update', paths }] }));

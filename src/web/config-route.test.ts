@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadHandler } from '../chain/load.ts';
 import { loadConfig } from '../config/load.ts';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import { configDocument } from './config-route.ts';
 
 test('configDocument() shows the settings and no secret', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-config-'));
-  t.after(() => rm(folder, { recursive: true }));
+  const folder = await temporaryFolder(t);
   const file = join(folder, 'config.toml');
   await writeFile(
     file,
