@@ -14,8 +14,6 @@ import { memory } from './conformance/memory.ts';
 import { sinkMemory } from './conformance/sink-memory.ts';
 import { trips } from './conformance/trips.ts';
 
-export type { OpenedStore, StoreFixture } from './conformance/fixture.ts';
-
 /** Registers the suite for one implementation. */
 export function describeStore(name: string, fixture: StoreFixture): void {
   describe(name, () => {

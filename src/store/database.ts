@@ -44,7 +44,7 @@ const PRAGMAS = `
  * migration behind the back of an older service would prevent its next start.
  * @throws ConfigError if the file is damaged, not ours, of another version, or not writable
  */
-export function openDatabase(path: string, writer = true): DatabaseSync {
+export function openDatabase(path: string, { writer }: { readonly writer: boolean }): DatabaseSync {
   let db: DatabaseSync | undefined;
   const isNew = !existsSync(path);
   try {

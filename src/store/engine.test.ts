@@ -30,6 +30,7 @@ const PODS = {
   labelSelector: '',
   fieldSelector: '',
 };
+const WRITER = { writer: true };
 const REFUSED: Named = ['complete', 999, { kind: 'completed' }, 2_000, {}];
 
 /** Accepts `count` new objects, seen at `now`. */
@@ -50,10 +51,10 @@ describe('Engine.run()', () => {
   test('redoes a call rolled back by the failure of another, including in-memory state: completing a suspect', async (t) => {
     const file = await temporaryFile(t);
     const claim: Named = ['claim', { chain: 'log', limit: 8, now: 1_000, stateful: [], atOnce: 1 }];
-    const crashed = new Engine(openDatabase(file), true);
+    const crashed = new Engine(openDatabase(file, WRITER), WRITER);
     accept(crashed, ['log'], 3, 1_000);
     run(crashed, claim);
-    const engine = new Engine(openDatabase(file), true);
+    const engine = new Engine(openDatabase(file, WRITER), WRITER);
     const [alone] = run(engine, claim) as [{ readonly deliveries: readonly { readonly id: number }[] }];
     assert.equal(alone.deliveries.length, 1);
     const complete: Named = ['complete', alone.deliveries[0]?.id, { kind: 'completed' }, 2_000, {}];
@@ -66,7 +67,7 @@ describe('Engine.run()', () => {
   });
 
   test('redoes a call rolled back by the failure of another, including in-memory state: a prune', () => {
-    const engine = new Engine(openDatabase(':memory:'), true);
+    const engine = new Engine(openDatabase(':memory:', WRITER), WRITER);
     const [old, now] = [1_000, 9_000_000_000];
     accept(engine, [], 500, old);
     accept(engine, [], 20, now);
@@ -78,10 +79,10 @@ describe('Engine.run()', () => {
 
   test('answers reads and rejects writes while another process writes', async (t) => {
     const file = await temporaryFile(t);
-    const db = openDatabase(file);
-    const engine = new Engine(db, true);
+    const db = openDatabase(file, WRITER);
+    const engine = new Engine(db, WRITER);
     db.exec('PRAGMA busy_timeout = 0');
-    const other = openDatabase(file);
+    const other = openDatabase(file, WRITER);
     other.exec('BEGIN IMMEDIATE');
     const get: Named = ['getFact', 'a'];
     assert.deepEqual(run(engine, get, ['setFact', 'a', 'x'], get, ['setFact', 'b', 'x']), [
@@ -97,7 +98,7 @@ describe('Engine.run()', () => {
   });
 
   test('hands out a delivery even if the disk fails to take the note of it', async (t) => {
-    const engine = new Engine(openDatabase(await temporaryFile(t)), true);
+    const engine = new Engine(openDatabase(await temporaryFile(t), WRITER), WRITER);
     accept(engine, ['log'], 1, 1_000);
     const failing = t.mock.method(fs, 'writeSync', () => {
       throw Object.assign(new Error('i/o error, write'), { code: 'EIO' });
@@ -111,9 +112,9 @@ describe('Engine.run()', () => {
   });
 
   test('reports an exhausted disk quota as a full disk, although SQLite reports an I/O error', async (t) => {
-    const db = openDatabase(await temporaryFile(t));
+    const db = openDatabase(await temporaryFile(t), WRITER);
     const prepared = t.mock.method(db, 'prepare');
-    const engine = new Engine(db, true);
+    const engine = new Engine(db, WRITER);
     const commit = prepared.mock.calls.find(({ arguments: [sql] }) => sql === 'COMMIT')?.result;
     assert.ok(commit);
     const failing = [
@@ -139,11 +140,11 @@ describe('Engine.run()', () => {
 
   test('keeps its log short after the disk was full, even if it had no room for a ballast at the start', async (t) => {
     const file = await temporaryFile(t);
-    const db = openDatabase(file);
+    const db = openDatabase(file, WRITER);
     const prepared = t.mock.method(db, 'prepare');
     const noRoom = t.mock.method(fs, 'statfsSync', () => ({ bavail: 0, bsize: 4096 }));
     syncBuiltinESMExports();
-    const engine = new Engine(db, true);
+    const engine = new Engine(db, WRITER);
     noRoom.mock.restore();
     syncBuiltinESMExports();
     const commit = prepared.mock.calls.find(({ arguments: [sql] }) => sql === 'COMMIT')?.result;
@@ -161,7 +162,7 @@ describe('Engine.run()', () => {
   test('completes a ballast that a kill left incomplete', async (t) => {
     const file = await temporaryFile(t);
     const ballastBytes = async () => {
-      new Engine(openDatabase(file), true).close();
+      new Engine(openDatabase(file, WRITER), WRITER).close();
       return (await stat(`${file}.ballast`)).size;
     };
     const bytes = await ballastBytes();
@@ -170,11 +171,11 @@ describe('Engine.run()', () => {
   });
 
   test('fails the calls of a rolled-back transaction, and keeps those before and after it', () => {
-    const db = openDatabase(':memory:');
+    const db = openDatabase(':memory:', WRITER);
     // On a full disk SQLite itself rolls the transaction back; a trigger can do the same.
     db.exec(`CREATE TEMP TRIGGER undo BEFORE INSERT ON facts WHEN NEW.name = 'bad'
              BEGIN SELECT RAISE(ROLLBACK, 'no space'); END`);
-    const engine = new Engine(db, true);
+    const engine = new Engine(db, WRITER);
     const { replies } = engine.run([
       { id: 1, name: 'balances', args: [] },
       setFact(2, 'before'),

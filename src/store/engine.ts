@@ -30,17 +30,22 @@ export interface Replies {
   readonly buffers: ArrayBuffer[];
 }
 
+export interface EngineOptions {
+  /** False for a command beside the store's writer, which queries it or manages dead letters. True makes earlier writers stale. */
+  readonly writer: boolean;
+  /** The term of the Lease that the writer holds, if any. */
+  readonly term?: Term | undefined;
+}
+
 export class Engine {
   readonly #db: DatabaseSync;
-  /** False for a command beside the store's writer, which queries it or manages dead letters. */
   readonly #isWriter: boolean;
   readonly #operations: Operations;
   readonly #crashes: Crashes;
   readonly #transaction: Transaction;
   readonly #fullDisk: FullDisk;
 
-  /** A `writer` makes every earlier writer of the same file stale. */
-  constructor(db: DatabaseSync, writer: boolean, term?: Term) {
+  constructor(db: DatabaseSync, { writer, term }: EngineOptions) {
     this.#db = db;
     this.#isWriter = writer;
     db.exec('CREATE TEMP TABLE claimed (id INTEGER PRIMARY KEY)');

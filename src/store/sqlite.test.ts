@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, test, type TestContext } from 'node:test';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { describeStore, type OpenedStore } from './conformance.ts';
+import { describeStore } from './conformance.ts';
 import {
   accept,
   claim,
@@ -16,6 +16,7 @@ import {
   openScope,
   seen,
   withPending,
+  type OpenedStore,
 } from './conformance/fixture.ts';
 import { openSqliteStore } from './sqlite.ts';
 import { DEFAULT_RETENTION } from './looking-back.ts';
@@ -309,7 +310,7 @@ const OPEN_WITH_FEW_FILES = `
   for (const left of [0, 1, 2]) {
     if (left > 0) closeSync(taken.pop());
     try {
-      openDatabase(path, false).close();
+      openDatabase(path, { writer: false }).close();
     } catch (thrown) {
       process.stdout.write(thrown.message + '\\n');
     }

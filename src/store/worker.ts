@@ -2,17 +2,14 @@
 import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from 'node:worker_threads';
 import { isConfigError, toError } from '../errors.ts';
 import { openDatabase } from './database.ts';
-import { Engine, type Call, type Reply } from './engine.ts';
-import type { Term } from './epoch.ts';
+import { Engine, type Call, type EngineOptions, type Reply } from './engine.ts';
 import { StoreError, type StoreErrorCode } from './store-error.ts';
 
 /** Most calls in one transaction: bounds how long the first of them waits. */
 const MAX_BATCH = 512;
 
-export interface WorkerOptions {
+export interface WorkerOptions extends EngineOptions {
   readonly path: string;
-  readonly writer: boolean;
-  readonly term: Term | undefined;
 }
 
 /** An error without its class, as structured clone keeps only message and stack. */
@@ -35,10 +32,10 @@ export type Request = readonly Call[] | 'close';
 if (parentPort === null) throw new Error('Cannot run the store outside its worker thread');
 serve(parentPort, workerData as WorkerOptions);
 
-function serve(port: MessagePort, { path, writer, term }: WorkerOptions): void {
+function serve(port: MessagePort, { path, ...options }: WorkerOptions): void {
   let engine: Engine;
   try {
-    engine = new Engine(openDatabase(path, writer), writer, term);
+    engine = new Engine(openDatabase(path, options), options);
   } catch (thrown) {
     port.postMessage({ failed: serializeError(toError(thrown)) } satisfies Message);
     return;
