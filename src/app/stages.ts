@@ -1,4 +1,5 @@
 /** The started stages, in order; stopped in reverse, so that nothing is sent to a stage that has stopped. */
+import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 /** @param graceMs how long running work may take to end */
@@ -17,8 +18,8 @@ export class Stages {
     for (const stage of this.#started.splice(0).toReversed()) {
       try {
         await stage.stop(graceMs);
-      } catch (error) {
-        log.error('A stage did not stop cleanly', { stage: stage.name, error: String(error) });
+      } catch (thrown) {
+        log.error('A stage did not stop cleanly', { stage: stage.name, error: toError(thrown).message });
       }
     }
   }

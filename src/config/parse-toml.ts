@@ -30,6 +30,7 @@ export function parseToml(toml: string): Readonly<Record<string, unknown>> {
     const remedy = isOther
       ? '; this looks like YAML or JSON, which needs a file name that ends in .yaml or .json'
       : remedyFor(reason, toml, line, col);
+    // Without the cause, whose message may hold a secret.
     throw new TomlSyntaxError(`broken TOML in column ${col + 1}: ${reason}${remedy}`, line + 1);
   }
 }

@@ -168,7 +168,8 @@ function atLine<T>(
   try {
     return parse();
   } catch (thrown) {
-    if (thrown instanceof error) throw new ConfigError([`${file}:${thrown.line}: ${thrown.message}`]);
+    if (thrown instanceof error)
+      throw new ConfigError([`${file}:${thrown.line}: ${thrown.message}`], { cause: thrown });
     throw thrown;
   }
 }

@@ -4,6 +4,7 @@ import { rows, table } from '../../../handlers/podAlerts/read.ts';
 import type { Manifest } from '../../change.ts';
 import type { RedactConfig } from '../../config/config.ts';
 import { textRedactor } from '../../enrich/redact-text.ts';
+import { toError } from '../../errors.ts';
 import { lastOccurredAt } from '../../event.ts';
 import type { Json, JsonObject } from '../../json.ts';
 import type { ApiClient } from '../../source/api.ts';
@@ -47,7 +48,7 @@ export async function fetchEvents(
         .toSorted((a, b) => (lastOccurredAt(a) ?? 0) - (lastOccurredAt(b) ?? 0)),
     };
   } catch (thrown) {
-    return { problem: thrown instanceof Error ? thrown.message : 'the cluster does not answer' };
+    return { problem: toError(thrown).message };
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Manifest } from '../../change.ts';
 import type { Config, WebConfig } from '../../config/config.ts';
 import { uidInEvents } from '../../enrich/involved.ts';
+import { toError } from '../../errors.ts';
 import type { JsonObject } from '../../json.ts';
 import { requestNamespaceOf, coversNamespace } from '../../namespaces.ts';
 import type { Store } from '../../store/store.ts';
@@ -83,8 +84,8 @@ export class PodQueries {
     };
     return {
       end: (ids) => {
-        end(ids).catch((error: unknown) => {
-          this.#service.log.warn('Cannot mark alerts as read', { problem: String(error) });
+        end(ids).catch((thrown: unknown) => {
+          this.#service.log.warn('Cannot mark alerts as read', { problem: toError(thrown).message });
         });
       },
     };
