@@ -6,7 +6,7 @@ import { objectQuery, type ObjectFlags } from '../kind-names.ts';
 import { parseTime } from './values.ts';
 
 /** Ids in one transaction. */
-const PAGE = 500;
+const BATCH_SIZE = 500;
 /** Letters read at once: in the service's container, 500 with large manifests took more memory than there is. */
 const PAGE_SIZE = 20;
 
@@ -71,8 +71,8 @@ export async function inBatches(
   act: (ids: readonly number[]) => Promise<readonly number[]>,
 ): Promise<number> {
   let done = 0;
-  for (let from = 0; from < ids.length && !signal.aborted; from += PAGE)
-    done += (await act(ids.slice(from, from + PAGE))).length;
+  for (let from = 0; from < ids.length && !signal.aborted; from += BATCH_SIZE)
+    done += (await act(ids.slice(from, from + BATCH_SIZE))).length;
   return done;
 }
 

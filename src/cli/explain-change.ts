@@ -67,7 +67,7 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
     const chain = findChain(chains, delivery.chain);
     const handlers = chain?.handlers;
     // Without a configuration the chains are unknown.
-    const isOrphan = chain === undefined && chains.length > 0 && delivery.state in WAITING_STATES;
+    const isOrphan = chain === undefined && chains.length > 0 && WAITING_STATES.has(delivery.state);
     const lines = [
       `${delivery.chain}: ${isOrphan ? 'waits for a chain of that name, which is not configured' : stateOf(delivery)}`,
       ...stepsOf(delivery, handlers).map((line) => `  ${line}`),
@@ -79,7 +79,7 @@ function textOf({ change, deliveries }: Trip, chains: readonly ChainConfig[]): s
   return [`Change ${change.id}: ${summary}`, ...none, ...parts].join('\n\n').concat('\n');
 }
 
-const WAITING_STATES: Partial<Record<DeliveryTrip['state'], true>> = { ready: true, blocked: true, parked: true };
+const WAITING_STATES: ReadonlySet<DeliveryTrip['state']> = new Set(['ready', 'blocked', 'parked']);
 
 function stateOf({ state, handler, reason, endedAt, dueAt, replayed, mergedUpTo }: DeliveryTrip): string {
   const at = endedAt === undefined ? '' : ` at ${isoTime(endedAt)}`;

@@ -37,10 +37,10 @@ interface Printer {
 }
 
 /** Changes read at once, with manifests: it may run in the service's container, like `dead list`. */
-const PAGE = 20;
+const PAGE_SIZE = 20;
 const MAX_NEWEST = 1_000;
 /** Rows that are aligned together. */
-const TABLE = 1_000;
+const TABLE_ROWS = 1_000;
 const FOLLOW_EVERY_MS = 500;
 
 export function historyCommand(program: Command, io: CommandIo, choose: (action: Action) => void): void {
@@ -100,7 +100,7 @@ async function filterFrom(store: Store, { by, since, ...flags }: Flags): Promise
 export async function* newest(store: Store, filter: Filter, limit: number): AsyncGenerator<readonly Change[]> {
   let [first, last] = [Number.MAX_SAFE_INTEGER, 0];
   for (let left = limit; left > 0;) {
-    const pageSize = Math.min(PAGE, left);
+    const pageSize = Math.min(PAGE_SIZE, left);
     const page = await store.history({ ...filter, beforeId: first, newestFirst: true, limit: pageSize });
     first = page.at(-1)?.id ?? first;
     last = Math.max(last, page[0]?.id ?? 0);
@@ -112,10 +112,10 @@ export async function* newest(store: Store, filter: Filter, limit: number): Asyn
 
 async function* pagesAfter(store: Store, filter: Filter, afterId: number): AsyncGenerator<readonly Change[]> {
   for (let last = afterId; ;) {
-    const page = await store.history({ ...filter, afterId: last, limit: PAGE });
+    const page = await store.history({ ...filter, afterId: last, limit: PAGE_SIZE });
     yield written(page, filter);
     last = page.at(-1)?.id ?? last;
-    if (page.length < PAGE) return;
+    if (page.length < PAGE_SIZE) return;
   }
 }
 
@@ -170,7 +170,7 @@ function tablePrinter(io: CommandIo): Printer {
   return {
     print: async (page) => {
       rows.push(...page.map(rowOf));
-      if (rows.length >= TABLE) await flush();
+      if (rows.length >= TABLE_ROWS) await flush();
     },
     flush,
   };

@@ -230,7 +230,7 @@ async function loadHandlerConfig(
 /** Settings that a chain inherits unless it has its own. */
 type ChainSettings = Pick<BranchTable, 'coalesce' | 'retry' | 'concurrency' | 'deadLetters'>;
 
-/** The chain of a table: its own settings, then those `around` it: for a branch its chain's, then the top level's. */
+/** The chain of a table: its own settings, then the `inherited` ones: for a branch its chain's, then the top level's. */
 export function toChain(
   { name, branches: written }: ChainSource,
   table: BranchTable,

@@ -22,7 +22,7 @@ import type { Staging } from './staging.ts';
 export type PackedBatch = Omit<AcceptBatch, 'observations'> & { readonly observations: PackedObservations };
 
 /** Roughly what a change adds to the history besides its manifests: its row, its deliveries and their index entries. */
-const ROW_SIZE = 400;
+const ROW_BYTES = 400;
 const FINAL_STATE_UNKNOWN = bitsOf({ finalStateUnknown: true });
 
 export interface AcceptorParts {
@@ -135,7 +135,7 @@ export class Acceptor {
     const { kind, group, resource, chains } = acceptance.scope;
     // A body that only the baseline used now belongs to the history. Any other was counted with an earlier change.
     const before = difference.before === null ? 0 : this.#bodies.sizeIfUnshared(difference.before);
-    const size = ROW_SIZE + before + (difference.after === null ? 0 : observed.size);
+    const size = ROW_BYTES + before + (difference.after === null ? 0 : observed.size);
     const change = this.#changes.append({
       action: difference.action,
       kind,

@@ -17,7 +17,7 @@ interface StagedRow {
 }
 
 /** Rows held in memory at once while a whole list is accepted. */
-const PAGE = 500;
+const PAGE_SIZE = 500;
 const EMPTY = new Uint8Array(0);
 
 export class Staging {
@@ -47,7 +47,7 @@ export class Staging {
   /** In the order in which they were staged. The reader takes over the use of their bodies. */
   *read(scope: number): Generator<Observed> {
     for (let after = 0; ;) {
-      const rows = this.#page.all(scope, after, PAGE);
+      const rows = this.#page.all(scope, after, PAGE_SIZE);
       for (const { bits, key, uid, rv, digest, body, size, managed } of rows) {
         const stored = { body: EMPTY, size, bodyId: body ?? undefined, managedFields: managed ?? undefined };
         yield { bits, key, uid, resourceVersion: rv, digest, ...stored };

@@ -9,7 +9,7 @@ import { mapYielding } from '../map-yielding.ts';
 
 const PODS = { group: '', resource: 'pods' } as const;
 /** Per query to the store; other work runs between two. */
-const PAGE = 50;
+const PAGE_SIZE = 50;
 
 /** Undefined: it is not watched, or gone. */
 export async function podNamed(store: Store, namespace: string, name: string): Promise<Manifest | undefined> {
@@ -43,10 +43,10 @@ export async function podsOf(
 /** In key order; an empty namespace means all. */
 export async function* podsIn(store: Store, namespace: string): AsyncGenerator<Manifest> {
   for (let afterKey = ''; ;) {
-    const page = await store.held({ ...PODS, namespace, afterKey, limit: PAGE });
+    const page = await store.held({ ...PODS, namespace, afterKey, limit: PAGE_SIZE });
     for (const { body } of page) yield parseManifest(body);
     const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
+    if (last === undefined || page.length < PAGE_SIZE) return;
     afterKey = last.key;
     await nextTurn();
   }
