@@ -32,14 +32,14 @@ export class FateWriter {
   }
 
   /** If the store refuses, reopening it has the same effect. @param perhapsSent see `Store.release` */
-  async release({ id }: Delivery, perhapsSent = false): Promise<void> {
+  async release(delivery: Delivery, perhapsSent = false): Promise<void> {
+    const { store, log } = this.#options;
     try {
-      await this.#options.store.release(id, perhapsSent);
+      await store.release(delivery.id, perhapsSent);
     } catch (thrown) {
-      this.#options.log.warn('Could not return a change to the store', {
-        delivery: id,
-        error: toError(thrown).message,
-      });
+      // The mark needs room on the disk. Without it the change still runs again after a reload, which does not reopen the store.
+      if (perhapsSent) return this.release(delivery);
+      log.warn('Could not return a change to the store', { delivery: delivery.id, error: toError(thrown).message });
     }
   }
 

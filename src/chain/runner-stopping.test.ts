@@ -127,6 +127,23 @@ describe('chain runner: deadlines and stopping', () => {
     assert.equal((await chain.store.balances())[0]?.completed, 1);
   });
 
+  test('a delivery that is interrupted while the disk is full is released, and delivered after a reload', async (t) => {
+    let runs = 0;
+    const chain = await startTestChain(t, {
+      handlers: [sink('slow', () => (++runs === 1 ? new Promise(() => undefined) : Promise.resolve()))],
+      wrapStore: (store) =>
+        storeWith(store, {
+          release: (id, perhapsSent) =>
+            perhapsSent === true ? Promise.reject(new Error('disk is full')) : store.release(id),
+        }),
+    });
+    await chain.accept('shop/web');
+    await chain.clock.waitForSleepers(2);
+    await chain.restart(5_000);
+    await chain.runner.idle();
+    assert.equal((await chain.store.balances())[0]?.completed, 1);
+  });
+
   test('a delivery claimed while the chain stops is released, and delivered after the next start', async (t) => {
     const delivered: Change[] = [];
     const claimed = Promise.withResolvers<void>();
