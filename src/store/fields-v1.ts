@@ -72,18 +72,21 @@ export function ownsDifference(
     owned: Json | undefined,
     from: Json | undefined,
     to: Json | undefined,
-    at: readonly string[],
+    { path, depth }: { readonly path: string; readonly depth: number },
   ): boolean => {
     if (!isObject(owned) || from === undefined || to === undefined || isSameJson(from, to)) return false;
-    const path = at.join('');
     const steps = Object.entries(owned);
-    if (steps.length === 0 || at.length + 1 === MAX_DEPTH) return !isNoisy(path);
+    if (steps.length === 0 || depth === MAX_DEPTH) return !isNoisy(path);
     return steps.some(
       ([step, inner]) =>
-        step !== '.' && differs(inner, valueAt(from, step), valueAt(to, step), [...at, segmentOf(step, path)]),
+        step !== '.' &&
+        differs(inner, valueAt(from, step), valueAt(to, step), {
+          path: path + segmentOf(step, path),
+          depth: depth + 1,
+        }),
     );
   };
-  return differs(fields, before, after, []);
+  return differs(fields, before, after, { path: '', depth: 1 });
 }
 
 /** What a step of the FieldsV1 format leads to; nothing for `v:`, as a value of a set cannot differ from itself. */
