@@ -5,6 +5,7 @@ import { createRedactor } from './redact.ts';
 const BODY = 'MIIEvc4n4ry';
 const redactor = createRedactor({ envNames: [], paths: [] }, Buffer.alloc(32, 1));
 const SETTINGS = { group: '', kind: 'ConfigMap', resource: 'configmaps', singular: 'configmap', shortNames: [] };
+const POD = { group: '', kind: 'Pod', resource: 'pods', singular: 'pod', shortNames: [] };
 const WORK = { group: 'example.com', kind: 'Work', resource: 'works', singular: 'work', shortNames: [] };
 
 function redact(text: string, kind = SETTINGS): string {
@@ -30,7 +31,7 @@ describe('a private key', () => {
       const hidden = redact(text);
       assert.equal(hidden.replace(/redacted:hmac-\w{12}/g, pem(name)), text);
       assert.ok(!hidden.includes(BODY));
-      assert.equal(redact(text, WORK), hidden);
+      for (const kind of [WORK, POD]) assert.equal(redact(text, kind), hidden);
     });
   }
 
@@ -39,6 +40,21 @@ describe('a private key', () => {
     assert.match(json, /^\{"key":"redacted:hmac-\w{12}\\n","mode":"fast"\}$/);
     assert.match(redact(`a ${pem('PRIVATE KEY').replaceAll('\n', '\r\n')} b`), /^a redacted:hmac-\w{12} b$/);
     assert.match(redact(`a -----BEGIN PRIVATE KEY-----\n${BODY}\n"quoted"`), /^a redacted:hmac-\w{12}$/);
+  });
+
+  test('is hidden in base64, in one line or in several, and a certificate beside it is not', () => {
+    const encoded = (text: string) => Buffer.from(text).toString('base64');
+    const certificate = encoded(pem('CERTIFICATE', 'public'));
+    for (const name of ['PRIVATE KEY', 'EC PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'OPENSSH PRIVATE KEY']) {
+      const key = encoded(`${pem(name, BODY.repeat(9))}\n`);
+      const kubeconfig = (data: string) =>
+        `client-certificate-data: ${certificate}\nclient-key-data: ${data}\nuser: ci\n`;
+      const shown = kubeconfig('redacted:hmac-0').replace('hmac-0', String.raw`hmac-\w{12}`);
+      assert.match(redact(kubeconfig(key)), new RegExp(`^${shown.replaceAll('+', String.raw`\+`)}$`));
+      const wrapped = redact(kubeconfig(`|\n  ${key.replace(/.{64}/g, '$&\n  ')}`));
+      assert.ok(!wrapped.includes(key.slice(64, 128)));
+      assert.match(wrapped, /user: ci\n$/);
+    }
   });
 
   test('is not seen in a public key, or where only its first line is named', () => {
@@ -55,6 +71,7 @@ describe('a private key', () => {
     for (const text of [
       'PRIVATE KEY'.repeat(100_000),
       '-----BEGIN PRIVATE KEY-----\n'.repeat(40_000),
+      'LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t,'.repeat(30_000),
       pem('PRIVATE KEY').repeat(20_000),
     ]) {
       redact(text);

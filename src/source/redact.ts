@@ -42,7 +42,7 @@ export interface Redactor {
 export type Redact = (body: Buffer) => Buffer;
 
 /** Increment when {@link findSecretValues} or the others find more, so that what is already stored is redacted again. */
-const FINDERS_VERSION = 6;
+const FINDERS_VERSION = 7;
 /** 48 bits: enough to see that a value changed. */
 const MASK_DIGITS = 12;
 const MASKED = /^"?redacted:hmac-[0-9a-f]{12}"?$/;
@@ -71,7 +71,6 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
       );
       const isSecret = kind.group === '' && kind.kind === 'Secret';
       const carries = mayCarry(kind);
-      const holdsFiles = carries || (kind.group === '' && kind.kind === 'ConfigMap');
       return (source) => {
         // Passwords first, by the one rule that is always there: what a newer rule hides as a whole then has the same mask in a
         // stored object, which lacks them, as in a fresh one. Otherwise the next diff would show what has not changed.
@@ -79,7 +78,7 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
         return replaceSpans(body, mask, (onSpan) => {
           if (isSecret) findSecretValues(body, 0, onSpan);
           if (carries) findCarriedSecrets(body, isSecretName, onSpan);
-          if (holdsFiles) findPrivateKeys(body, onSpan);
+          findPrivateKeys(body, onSpan);
           findLastApplied(body, onSpan);
           findEnvValues(body, isSecretName, onSpan);
           for (const { path } of kindPaths) findPath(body, path, onSpan);
