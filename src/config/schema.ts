@@ -192,7 +192,7 @@ const redact = z
   })
   .optional()
   .describe(
-    'Always replaced before anything is stored: the values of Secrets, also of those within other objects (a `List`, a `ManifestWork`); variables with names such as `DB_PASSWORD`, `SSH_KEY` or `JWT`, in custom resources whatever the list is called; credentials in URLs (`https://user:password@host`); and private keys in any text, also in base64.',
+    'Always replaced before anything is stored: the values of Secrets, also of those within other objects (a `List`, a `ManifestWork`); variables with names such as `DB_PASSWORD`, `SSH_KEY` or `JWT`, in custom resources whatever the list is called; `Authorization` and such headers of probes; credentials in URLs (`https://user:password@host`); and private keys in any text, also in base64.',
   );
 
 /**

@@ -70,6 +70,13 @@ describe('createRedactor()', () => {
     assert.deepEqual(redact(reference).value, reference);
   });
 
+  test('hides the headers of probes that contain credentials, and no others', () => {
+    const probe = (name: string) => ({ livenessProbe: { httpGet: { httpHeaders: [{ name, value: CANARY }] } } });
+    for (const name of ['Authorization', 'proxy-authorization', 'Cookie', 'X-Api-Token'])
+      assert.ok(!redact({ spec: { containers: [probe(name)] } }).text.includes(CANARY), name);
+    assert.deepEqual(redact(probe('X-Forwarded-For')).value, probe('X-Forwarded-For'));
+  });
+
   test('finds environment variables at any depth, in any order, with any white space', () => {
     const text = `{"spec": {"template" : {"initContainers": [ {"env" : [ {"value": "${CANARY}", "name": "TOKEN"} ] } ] } } }`;
     assert.ok(!redactor().forKind(POD)(Buffer.from(text)).toString().includes(CANARY));

@@ -1,6 +1,6 @@
 /**
  * Secrets are redacted before anything is stored, logged or sent: `data` and `stringData` of Secrets, also of those within other
- * objects, last-applied manifests, environment variables by name, passwords in URLs, private keys, and configured paths. A keyed
+ * objects, last-applied manifests, environment variables and headers by name, passwords in URLs, private keys, and configured paths. A keyed
  * hash replaces them, so that "it changed" still shows. Works on bytes: nothing is parsed, and what is not hidden stays as the
  * server sent it.
  */
@@ -15,6 +15,7 @@ import { nameMatcher } from './name-matcher.ts';
 import { findPrivateKeys } from './private-keys.ts';
 import {
   findEnvValues,
+  findHeaderValues,
   findLastApplied,
   findPath,
   findSecretValues,
@@ -81,6 +82,7 @@ export function createRedactor(rules: RedactConfig, key: Uint8Array): Redactor {
           findPrivateKeys(body, onSpan);
           findLastApplied(body, onSpan);
           findEnvValues(body, isSecretName, onSpan);
+          findHeaderValues(body, isSecretName, onSpan);
           for (const { path } of kindPaths) findPath(body, path, onSpan);
         });
       };

@@ -22,6 +22,9 @@ const ANNOTATIONS_END = ANNOTATIONS_KEY.subarray(-3);
 const ENV = Buffer.from('"env"');
 /** Searched for instead of `"env"`, as a search for the first quote would stop at every string. */
 const ENV_END = ENV.subarray(3);
+const HTTP_HEADERS = Buffer.from('"httpHeaders"');
+const HTTP_HEADERS_END = HTTP_HEADERS.subarray(5);
+const SECRET_HEADER = /^(?:proxy-)?authorization$|^cookie$/i;
 const ANNOTATIONS: FieldPath = ['metadata', 'annotations', '*'];
 /** Limit for `env` (or annotations) nested in one another: without one, time would grow with the square of the length. */
 const MAX_NESTED = 8;
@@ -84,20 +87,36 @@ export function findEnvValues(bytes: Buffer, isSecretName: (name: string) => boo
           : skipValue(bytes, value, bytes.length),
       );
     }
-    if (bytes[list] !== OPEN_ARRAY) return undefined;
-    return walkArray(bytes, list, bytes.length, (item) => {
-      if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
-      let name: string | undefined;
-      let value = -1;
-      const end = walkObject(bytes, item, bytes.length, (key, keyEnd, start) => {
-        const valueEnd = skipValue(bytes, start, bytes.length);
-        if (isToken(bytes, key, keyEnd, NAME)) name = textOf(bytes, start, valueEnd);
-        if (isToken(bytes, key, keyEnd, VALUE)) value = start;
-        return valueEnd;
-      });
-      if (value >= 0 && name !== undefined && isSecretName(name)) reportValue(bytes, value, onSpan);
-      return end;
+    return reportNamed(bytes, list, isSecretName, onSpan);
+  });
+}
+
+/** The values of `httpHeaders`, as of a probe, that contain credentials. */
+export function findHeaderValues(bytes: Buffer, isSecretName: (name: string) => boolean, onSpan: OnSpan): void {
+  const isSecretHeader = (name: string) => SECRET_HEADER.test(name) || isSecretName(name);
+  visitNested(bytes, HTTP_HEADERS, HTTP_HEADERS_END, (list) => reportNamed(bytes, list, isSecretHeader, onSpan));
+}
+
+/** The `value` beside each secret `name` in a list. Returns the index after it; undefined if it is no list. */
+function reportNamed(
+  bytes: Buffer,
+  list: number,
+  isSecretName: (name: string) => boolean,
+  onSpan: OnSpan,
+): number | undefined {
+  if (bytes[list] !== OPEN_ARRAY) return undefined;
+  return walkArray(bytes, list, bytes.length, (item) => {
+    if (bytes[item] !== OPEN_OBJECT) return skipValue(bytes, item, bytes.length);
+    let name: string | undefined;
+    let value = -1;
+    const end = walkObject(bytes, item, bytes.length, (key, keyEnd, start) => {
+      const valueEnd = skipValue(bytes, start, bytes.length);
+      if (isToken(bytes, key, keyEnd, NAME)) name = textOf(bytes, start, valueEnd);
+      if (isToken(bytes, key, keyEnd, VALUE)) value = start;
+      return valueEnd;
     });
+    if (value >= 0 && name !== undefined && isSecretName(name)) reportValue(bytes, value, onSpan);
+    return end;
   });
 }
 
