@@ -130,15 +130,16 @@ class Lasting {
     if (state === undefined || state.told === 'surely')
       return { verdict: halt('nothing waits any more'), state: state ?? null };
     const times = { woken: timer.observedAt, now, forMs: this.#forMs, startedAt: this.#startedAt };
-    const longer = extended(state, times);
-    const perhaps: Partial<Wait> = mayBeDelivered || state.told === 'perhaps' ? { told: 'perhaps' } : {};
-    if (longer !== undefined)
-      return waiting({ ...longer, ...perhaps }, 'it is not certain yet that it lasts', timer, context);
+    // Whoever may have heard of it at an earlier attempt must not hear of it again as another change.
+    const longer = mayBeDelivered ? undefined : extended(state, times);
+    if (longer !== undefined) return waiting(longer, 'it is not certain yet that it lasts', timer, context);
     const held = await evidence.held(timer.gvr.group, timer.gvr.resource, timer.key);
     const current = held?.metadata.uid === state.uid ? held : undefined;
     const { holds, why } = await this.#judge(timer, current, context);
-    if (current === undefined || !holds)
-      return { verdict: halt(`over: ${why}`), state: perhaps.told === undefined ? null : { ...state, ...perhaps } };
+    if (current === undefined || !holds) {
+      const isPerhapsTold = mayBeDelivered || state.told === 'perhaps';
+      return { verdict: halt(`over: ${why}`), state: isPerhapsTold ? { ...state, told: 'perhaps' } : null };
+    }
     return { verdict: await this.#report(timer, state, current, context), state: { ...state, told: 'surely' } };
   }
 
