@@ -11,4 +11,6 @@ export interface Access {
   readonly skipTlsVerify?: boolean;
   readonly tlsServerName?: string | undefined;
   readonly proxy?: URL | undefined;
+  /** For after a 401: reads where this came from again. Undefined if nothing there has changed; rejects if it cannot be read. */
+  readonly renew?: () => Promise<Access | undefined>;
 }

@@ -52,6 +52,35 @@ describe('loadCredentials() with a kubeconfig', () => {
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer the second one' });
   });
 
+  test('takes over a token and a certificate that were renewed in the kubeconfig itself, after a 401', async (t) => {
+    await using server = await startApiServer({ token: 'first' });
+    const written = (user: object): Promise<string> => kubeconfig(user, { server: server.url });
+    const file = await written({ token: 'first' });
+    const credentials = await loadCredentials({ kubeconfig: file, env: {} });
+    const api = createApiClient(credentials);
+    t.after(() => api.close());
+    assert.equal((await api.request('GET', '/version')).status, 200);
+
+    server.rotateToken('second');
+    await writeFile(file, '{ half written');
+    assert.equal((await api.request('GET', '/version')).status, 401);
+    const renewed = { token: 'second', 'client-certificate-data': btoa('cert'), 'client-key-data': btoa('key') };
+    // In another window, somebody has switched to a context that this process does not use.
+    const text = await readFile(await written(renewed), 'utf8');
+    await writeFile(file, text.replace('"current-context":"main"', '"current-context":"other"'));
+    credentials.refresh();
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer second' });
+    assert.deepEqual(await credentials.tls(), { cert: 'cert', key: 'key' });
+  });
+
+  test('keeps its token when the kubeconfig names another server', async () => {
+    const file = await kubeconfig({ token: 'first' });
+    const credentials = await loadCredentials({ kubeconfig: file, env: {} });
+    await writeFile(file, (await readFile(file, 'utf8')).replace('first', 'not for you').replace('6443', '6444'));
+    credentials.refresh();
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer first' });
+  });
+
   test('returns the same TLS options until one of their files changes', async () => {
     const ca = await write('CA 1');
     const file = await kubeconfig(

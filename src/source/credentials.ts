@@ -33,7 +33,7 @@ export interface Credentials {
   headers(): Promise<Headers>;
   /** Returns the same object until something in it changes. */
   tls(): Promise<ConnectOptions>;
-  /** For after a 401: reads files again and runs the plug-in again. */
+  /** For after a 401: reads files and the kubeconfig again, and runs the plug-in again. */
   refresh(): void;
   /** Ends a running plug-in; nothing may be called afterwards. */
   close(): void;
@@ -95,7 +95,9 @@ class LiveCredentials implements Credentials {
   readonly caFingerprint: string;
   readonly proxy: URL | undefined;
   readonly warnings: readonly string[];
-  readonly #access: Access;
+  #access: Access;
+  #renewal: Promise<void> | undefined;
+  #isClosed = false;
   #tls: ConnectOptions = {};
 
   constructor(access: Access, ca: string, proxy: URL | undefined) {
@@ -114,11 +116,13 @@ class LiveCredentials implements Credentials {
   }
 
   async headers(): Promise<Headers> {
+    await this.#renewal;
     const parts = await Promise.all(this.#access.identities.map(async (identity) => identity.headers?.()));
     return Object.assign({}, ...parts) as Headers;
   }
 
   async tls(): Promise<ConnectOptions> {
+    await this.#renewal;
     const { ca, identities, skipTlsVerify, tlsServerName } = this.#access;
     const certificates = await Promise.all(identities.map(async (identity) => identity.certificate?.()));
     const next: ConnectOptions = {
@@ -134,9 +138,23 @@ class LiveCredentials implements Credentials {
   refresh(): void {
     this.#access.ca?.invalidate?.();
     for (const identity of this.#access.identities) identity.invalidate?.();
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined;
+    });
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const identity of this.#access.identities) identity.close?.();
+  }
+
+  /** Takes over what a login or a renewal has written into the kubeconfig itself, such as a token. */
+  async #renew(): Promise<void> {
+    // A kubeconfig that cannot be read is perhaps being written: the 401 is reported, and the next one reads it again.
+    const next = await this.#access.renew?.().catch(() => undefined);
+    if (next === undefined || this.#isClosed) return;
+    const { identities } = this.#access;
+    this.#access = { ...this.#access, ca: next.ca, identities: next.identities };
+    for (const identity of identities) identity.close?.();
   }
 }

@@ -77,11 +77,32 @@ interface Kubeconfig {
   readonly users: readonly NamedUser[];
 }
 
-export async function kubeconfigAccess(options: {
+interface KubeconfigOptions {
   readonly kubeconfig?: string | undefined;
   readonly context?: string | undefined;
   readonly env: NodeJS.ProcessEnv;
-}): Promise<Access> {
+}
+
+export async function kubeconfigAccess(options: KubeconfigOptions): Promise<Access> {
+  const first = await readAccess(options);
+  let { written } = first;
+  return {
+    ...first.access,
+    renew: async () => {
+      // The context of the start: `kubectl config use-context` in another window is not meant for us.
+      const next = await readAccess({ ...options, context: first.context });
+      // A token for another server is not for the one that we talk to.
+      if (next.written === written || next.access.server.href !== first.access.server.href) return undefined;
+      written = next.written;
+      return next.access;
+    },
+  };
+}
+
+/** `written`: the entries of the cluster and the user, to tell whether they changed. */
+async function readAccess(
+  options: KubeconfigOptions,
+): Promise<{ readonly access: Access; readonly context: string; readonly written: string }> {
   const config = merge(await Promise.all((await findFiles(options)).map(readKubeconfig)));
   const context = chooseContext(config, options.context);
   const where = `of context "${context.name}" in ${config.files.join(', ')}`;
@@ -91,7 +112,7 @@ export async function kubeconfigAccess(options: {
   const user = config.users.find(({ name }) => name === context.user);
   if (user === undefined && context.user)
     throw new ConfigError([`User "${context.user}" ${where} is not defined there`]);
-  return {
+  const access = {
     server: parseUrl(withScheme(cluster, user), `The server ${where}`, SERVER_SCHEMES),
     clusterName: cluster.name,
     namespace: context.namespace,
@@ -102,10 +123,11 @@ export async function kubeconfigAccess(options: {
     proxy:
       cluster.proxyUrl === undefined ? undefined : parseUrl(cluster.proxyUrl, `The proxy-url ${where}`, PROXY_SCHEMES),
   };
+  return { access, context: context.name, written: JSON.stringify([cluster, user]) };
 }
 
 /** Missing files are skipped, as in kubectl; at least one must exist. */
-async function findFiles({ kubeconfig, env }: Parameters<typeof kubeconfigAccess>[0]): Promise<readonly string[]> {
+async function findFiles({ kubeconfig, env }: KubeconfigOptions): Promise<readonly string[]> {
   const requested = kubeconfig ?? (env['KUBECONFIG'] || undefined);
   const defaults = env['HOME'] ? [join(env['HOME'], '.kube', 'config')] : [];
   const paths = requested === undefined ? defaults : requested.split(delimiter).filter((path) => path !== '');
