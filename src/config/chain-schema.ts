@@ -9,6 +9,11 @@ const resourceFields = z.strictObject({
   kind: z
     .string()
     .min(1)
+    // Empty is refused above.
+    .regex(
+      /^[a-zA-Z0-9.-]*$/,
+      'must be one kind, such as "deployment" or "certificates.cert-manager.io"; each kind needs a [[resource]] of its own, and a version goes into apiVersion',
+    )
     .describe(
       'Kind, plural, singular or short name, in upper or lower case: `deployment`, `deploy`, `certificates.cert-manager.io`.',
     ),

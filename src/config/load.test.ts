@@ -226,6 +226,31 @@ describe('loadConfig()', async () => {
     ]);
   });
 
+  test('warns of namespaces for a kind whose objects are in none', async (t) => {
+    const folder = await temporaryFolder(t);
+    const file = join(folder, 'config.toml');
+    const resource = (kind: string, names: string): string => `kind = "${kind}"\nnamespaces = ["${names}"]\n`;
+    const own = [resource('node', 'shop'), resource('pv', '*'), resource('pod', 'shop'), resource('widget', 'shop')];
+    const chain = `[[chain]]\nname = "x"\n[[chain.resource]]\n${resource('ns', 'team-*')}[[chain.handler]]\nname = "log"\n`;
+    const text = `${own.map((one) => `[[resource]]\n${one}`).join('')}[[handler]]\nname = "log"\n${chain}`;
+    await writeFile(file, text);
+    const { warnings } = await loadConfig(file, { env: ENV, loadHandler, overrides: { namespace: 'shop' } });
+    assert.deepEqual(warnings, [
+      `${file}:3: resource[0].namespaces: has no effect, since a Node is in no namespace: all are watched`,
+      `${file}:19: chain[0].resource[0].namespaces: has no effect, since a Namespace is in no namespace: all are watched`,
+    ]);
+  });
+
+  test('refuses what can be the name of no kind', async (t) => {
+    const file = join(await temporaryFolder(t), 'config.toml');
+    for (const kind of ['pod,service', 'apps/v1/deployment', '*', ' pod', 'pods/log', 'pod_1']) {
+      await writeFile(file, `[[resource]]\nkind = "${kind}"\n[[handler]]\nname = "log"\n`);
+      const [problem = '', ...others] = await problemsOf(loadConfig(file, { env: ENV, loadHandler }));
+      assert.match(problem, /:2: resource\[0\]\.kind: must be one kind, such as "deployment" or /);
+      assert.deepEqual(others, []);
+    }
+  });
+
   test("reads UTF-16, as PowerShell's > writes it", async (t) => {
     const folder = await temporaryFolder(t);
     const file = join(folder, 'config.toml');

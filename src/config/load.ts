@@ -23,6 +23,7 @@ import type { ChainConfig, Config } from './config.ts';
 import { holdsCredentials } from './exposed-files.ts';
 import { formatFindings, lineOf, redactQuotes, secretPaths } from './findings.ts';
 import { idleHandlers } from './idle-handlers.ts';
+import { idleNamespaces } from './idle-namespaces.ts';
 import { misspeltSecrets } from './misspelt-secrets.ts';
 import { defaultsOf, overrideProblems, type Overrides } from './overrides.ts';
 import { oversizedIntegers } from './parse-toml.ts';
@@ -96,7 +97,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Co
   if (starved.length > 0) throw new ConfigError(starved);
   const watched = config.chains.flatMap(({ resources }) => resources);
   const idle = config.chains.filter(({ name }) => !targets.includes(name)).flatMap(idleHandlers);
-  const warnings = [...misspeltSecrets(data.redact, watched, at), ...idle];
+  const warnings = [...misspeltSecrets(data.redact, watched, at), ...idleNamespaces(data, at), ...idle];
   return { ...config, warnings: [...config.warnings, ...warnings] };
 }
 
