@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { delimiter } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -71,6 +72,16 @@ describe('loadCredentials() with a kubeconfig', () => {
     credentials.refresh();
     assert.deepEqual(await credentials.headers(), { authorization: 'Bearer second' });
     assert.deepEqual(await credentials.tls(), { cert: 'cert', key: 'key' });
+  });
+
+  test('does not read a pipe again, which would wait for its writer', async () => {
+    const pipe = pathOf('pipe');
+    execFileSync('mkfifo', [pipe]);
+    const written = readFile(await kubeconfig({ token: 'first' }), 'utf8').then((text) => writeFile(pipe, text));
+    const credentials = await loadCredentials({ kubeconfig: pipe, env: {} });
+    await written;
+    credentials.refresh();
+    assert.deepEqual(await credentials.headers(), { authorization: 'Bearer first' });
   });
 
   test('keeps its token when the kubeconfig names another server', async () => {

@@ -89,6 +89,9 @@ export async function kubeconfigAccess(options: KubeconfigOptions): Promise<Acce
   return {
     ...first.access,
     renew: async () => {
+      // A pipe is empty by now, and opening it might wait for a writer for ever.
+      const found = await Promise.all(first.files.map((file) => stat(file)));
+      if (!found.every((one) => one.isFile())) return undefined;
       // The context of the start: `kubectl config use-context` in another window is not meant for us.
       const next = await readAccess({ ...options, context: first.context });
       // A token for another server is not for the one that we talk to.
@@ -100,9 +103,12 @@ export async function kubeconfigAccess(options: KubeconfigOptions): Promise<Acce
 }
 
 /** `written`: the entries of the cluster and the user, to tell whether they changed. */
-async function readAccess(
-  options: KubeconfigOptions,
-): Promise<{ readonly access: Access; readonly context: string; readonly written: string }> {
+async function readAccess(options: KubeconfigOptions): Promise<{
+  readonly access: Access;
+  readonly files: readonly string[];
+  readonly context: string;
+  readonly written: string;
+}> {
   const config = merge(await Promise.all((await findFiles(options)).map(readKubeconfig)));
   const context = chooseContext(config, options.context);
   const where = `of context "${context.name}" in ${config.files.join(', ')}`;
@@ -123,7 +129,7 @@ async function readAccess(
     proxy:
       cluster.proxyUrl === undefined ? undefined : parseUrl(cluster.proxyUrl, `The proxy-url ${where}`, PROXY_SCHEMES),
   };
-  return { access, context: context.name, written: JSON.stringify([cluster, user]) };
+  return { access, files: config.files, context: context.name, written: JSON.stringify([cluster, user]) };
 }
 
 /** Missing files are skipped, as in kubectl; at least one must exist. */
