@@ -140,7 +140,7 @@ export class Deliveries {
     this.#requireClaimed(this.#statements.unclaim.run(delivery).changes, delivery);
     if (!perhapsSent) return;
     this.#merging.keepApart(delivery);
-    this.#gathered.keepAlone(delivery);
+    this.#gathered.separate(delivery);
   }
 
   /** Moves a delivery from the queue of its object to that of a group: its successors there no longer wait for it. */

@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { bytesOf, DELIVERY_COLUMNS, type DeliveryRow } from './delivery-row.ts';
 import { query } from './query.ts';
 import { CHANGE_JOINS } from './records.ts';
-import { GATHERED, READY } from './schema.ts';
+import { GATHERED } from './schema.ts';
 
 /** The rows of one batch, before they are handed out. */
 export interface GatheredRows {
@@ -32,7 +32,6 @@ export class Gathered {
   readonly #park;
   readonly #fix;
   readonly #separate;
-  readonly #keepAlone;
 
   constructor(db: DatabaseSync) {
     const waiting = `chain = ?1 AND state = ${GATHERED} AND id NOT IN temp.claimed`;
@@ -49,8 +48,7 @@ export class Gathered {
     );
     this.#park = db.prepare(`UPDATE deliveries SET state = ${GATHERED}, gather = ?, batch = ? WHERE id = ?`);
     this.#fix = db.prepare(`UPDATE deliveries SET batch = ? WHERE id = ? AND state = ${GATHERED}`);
-    this.#separate = db.prepare(`UPDATE deliveries SET batch = ${ALONE} WHERE id = ?`);
-    this.#keepAlone = db.prepare(`UPDATE deliveries SET batch = ${ALONE} WHERE id = ? AND state = ${READY}`);
+    this.#separate = db.prepare(`UPDATE deliveries SET batch = ${ALONE} WHERE id = ? AND state <> ${GATHERED}`);
   }
 
   nextDueAt(chain: string): number | undefined {
@@ -77,13 +75,9 @@ export class Gathered {
     this.#park.run(handler, batch ?? null, delivery);
   }
 
+  /** From now on it is sent by itself, unless it is gathered: a member of a batch stays one. */
   separate(delivery: number): void {
     this.#separate.run(delivery);
-  }
-
-  /** The same, unless it is gathered: a member of a batch stays one. */
-  keepAlone(delivery: number): void {
-    this.#keepAlone.run(delivery);
   }
 
   /** Returns the batch's number: the id of its first delivery, which is in no other batch. */
