@@ -5,7 +5,7 @@ import { ConfigError, toError } from '../errors.ts';
 import type { Call } from './engine.ts';
 import type { Operations } from './operations.ts';
 import { damageIn, StoreError } from './store-error.ts';
-import type { Message, Request, SerializedError, WorkerOptions } from './worker.ts';
+import type { Message, SerializedError, WorkerOptions, WorkerRequest } from './worker.ts';
 
 /** @throws ConfigError if the file is damaged, not ours, of a newer version, or not writable */
 export async function openWorker(options: WorkerOptions): Promise<WorkerClient> {
@@ -86,7 +86,7 @@ export class WorkerClient {
     this.#flush();
     this.#closedError = new StoreError('STORE_CLOSED', 'Cannot use the store: it is closed');
     const exited = once(this.#worker, 'exit');
-    this.#worker.postMessage('close' satisfies Request);
+    this.#worker.postMessage('close' satisfies WorkerRequest);
     await exited;
   }
 
@@ -97,9 +97,9 @@ export class WorkerClient {
     this.#outbox = [];
     this.#transfer = [];
     try {
-      this.#worker.postMessage(calls satisfies Request, transfer);
+      this.#worker.postMessage(calls satisfies WorkerRequest, transfer);
     } catch {
-      this.#worker.postMessage(this.#withoutUnsendable(calls) satisfies Request, transfer);
+      this.#worker.postMessage(this.#withoutUnsendable(calls) satisfies WorkerRequest, transfer);
     }
   }
 

@@ -27,7 +27,7 @@ export type Message =
   { readonly opened: true } | { readonly failed: SerializedError } | readonly Reply<SerializedError>[];
 
 /** From the main thread: calls in order, or a request to close. */
-export type Request = readonly Call[] | 'close';
+export type WorkerRequest = readonly Call[] | 'close';
 
 if (parentPort === null) throw new Error('Cannot run the store outside its worker thread');
 serve(parentPort, workerData as WorkerOptions);
@@ -40,10 +40,14 @@ function serve(port: MessagePort, { path, ...options }: WorkerOptions): void {
     port.postMessage({ failed: serializeError(toError(thrown)) } satisfies Message);
     return;
   }
-  port.on('message', (first: Request) => {
+  port.on('message', (first: WorkerRequest) => {
     let closing = false;
     const calls: Call[] = [];
-    for (let request: Request | undefined = first; request !== undefined; request = nextRequest(port, calls.length)) {
+    for (
+      let request: WorkerRequest | undefined = first;
+      request !== undefined;
+      request = nextRequest(port, calls.length)
+    ) {
       if (request === 'close') closing = true;
       else calls.push(...request);
     }
@@ -59,8 +63,8 @@ function serve(port: MessagePort, { path, ...options }: WorkerOptions): void {
 }
 
 /** Takes calls that have arrived meanwhile, to share the transaction. */
-function nextRequest(port: MessagePort, takenCalls: number): Request | undefined {
-  return takenCalls >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as Request | undefined);
+function nextRequest(port: MessagePort, takenCalls: number): WorkerRequest | undefined {
+  return takenCalls >= MAX_BATCH ? undefined : (receiveMessageOnPort(port)?.message as WorkerRequest | undefined);
 }
 
 function serializeReply(reply: Reply): Reply<SerializedError> {
