@@ -2,6 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import { Pool, type ProxyAgent } from 'undici';
 import { ConfigError } from './errors.ts';
+import { isLoopback } from './loopback.ts';
 
 /**
  * The proxy for `target` according to HTTPS_PROXY, HTTP_PROXY and NO_PROXY (lower case wins), or undefined to connect directly.
@@ -13,7 +14,7 @@ export function proxyFromEnv(target: URL, env: NodeJS.ProcessEnv): URL | undefin
   const read = (name: string): string => env[name.toLowerCase()] || env[name] || '';
   const variable = target.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY';
   const proxy = read(variable);
-  if (proxy === '' || isLoopback(target) || isExcluded(target, read('NO_PROXY'))) return undefined;
+  if (proxy === '' || isLoopback(bareHost(target)) || isExcluded(target, read('NO_PROXY'))) return undefined;
   const url = URL.parse(proxy.includes('://') ? proxy : `http://${proxy}`);
   if (url !== null && isUsable(url)) return url;
   // Not shown: a proxy's URL may hold a password.
@@ -28,11 +29,6 @@ function isUsable({ protocol, username, password }: URL): boolean {
   } catch {
     return false;
   }
-}
-
-function isLoopback(target: URL): boolean {
-  const host = bareHost(target);
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
 function isExcluded(target: URL, list: string): boolean {

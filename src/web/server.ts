@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { codeOf, toError } from '../errors.ts';
+import { isLoopback } from '../loopback.ts';
 import { createWebApp } from './app.ts';
 import { loadAssets } from './assets.ts';
 import { limitConnections } from './connections.ts';
@@ -83,10 +84,6 @@ function gateFor(at: string, { token, clusterAccess, open }: WebConfig, service:
   if (clusterAccess) return clusterGate(() => service.api(), service.clock);
   if (open) return openGate;
   return isLoopback(parseListen(at).host) ? loopbackGate : closedGate;
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function listen(server: Server, at: string): Promise<void> {
