@@ -3,27 +3,14 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { isConfigError } from '../errors.ts';
 import type { ChainConfig, HandlerConfig, RetryConfig } from './config.ts';
 import { didYouMean } from '../text/near.ts';
+import { nameOf, quietTablesOf, tablesOf, type ChainSource, type SourceTable } from './chain-sources.ts';
 import { durationMs } from './duration.ts';
-import { isTable } from './expand.ts';
 import { canonicalize } from './keys.ts';
 import { withOtherwise } from './otherwise.ts';
 import { resolvePaths } from './paths.ts';
 import { problemsOf, type Path, type Problem } from './problems.ts';
 import type { BranchTable } from './chain-schema.ts';
 import { resolveFallbacks, splitTable, toSinkOptions } from './sink-options.ts';
-
-interface SourceTable {
-  /** `[]` for the top level. */
-  readonly path: Path;
-  readonly table: Readonly<Record<string, unknown>>;
-}
-
-/** A chain or branch as written in the file, possibly with mistakes: the rest is still checked. */
-export interface ChainSource extends SourceTable {
-  /** For a branch, prefixed by its chain's: `default/ops`. */
-  readonly name: string;
-  readonly branches: readonly ChainSource[];
-}
 
 export interface ChainContext {
   readonly loadHandler: (name: string) => Promise<HandlerDefinition>;
@@ -37,29 +24,6 @@ export interface ChainContext {
   /** `config.toml:12` */
   readonly at: (path: Path) => string;
   readonly problems: Problem[];
-}
-
-/** The top level, unless there are only `[[chain]]`s, then the others in order. */
-export function chainSourcesIn(file: Readonly<Record<string, unknown>>): readonly ChainSource[] {
-  const others = tablesOf(file['chain'], ['chain']).map(({ table, path }) => written(nameOf(table), path, table));
-  const hasDefault = others.length === 0 || ['resource', 'handler', 'branch'].some((part) => file[part] !== undefined);
-  return hasDefault ? [written('default', [], file), ...others] : others;
-}
-
-function written(name: string, path: Path, table: ChainSource['table']): ChainSource {
-  const branches = tablesOf(table['branch'], [...path, 'branch']).map((branch) =>
-    written(`${name}/${nameOf(branch.table)}`, branch.path, branch.table),
-  );
-  return { name, path, table, branches };
-}
-
-function tablesOf(list: unknown, path: Path): readonly SourceTable[] {
-  const tables: readonly unknown[] = Array.isArray(list) ? list : [];
-  return tables.flatMap((table, index) => (isTable(table) ? [{ path: [...path, index], table }] : []));
-}
-
-function nameOf({ name }: Readonly<Record<string, unknown>>): string {
-  return typeof name === 'string' ? name : '';
 }
 
 /** Checks what the schema cannot: nothing to watch, nothing to do, a name used twice. */
@@ -132,10 +96,6 @@ export async function loadChain(chain: ChainSource, around: ChainContext): Promi
   const handlers = await loadHandlers(chain, context);
   const branches = await Promise.all(chain.branches.map((branch) => loadChain(branch, context)));
   return { handlers, branches: withOtherwise(chain.branches, branches, context) };
-}
-
-export function quietTablesOf({ path, table }: SourceTable): readonly SourceTable[] {
-  return tablesOf(table['quiet'], [...path, 'quiet']);
 }
 
 /** The handlers of one chain. Mistakes are added to the problems; a handler that cannot be loaded is left out. */

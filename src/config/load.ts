@@ -6,16 +6,14 @@ import type { HandlerDefinition } from '../chain/handler.ts';
 import { starvedHandlers } from '../chain/interest.ts';
 import { ConfigError } from '../errors.ts';
 import type { Repeats } from '../event.ts';
+import { chainSourcesIn, quietTablesOf, type ChainSource } from './chain-sources.ts';
 import {
-  chainSourcesIn,
   checkChains,
   checkQuiet,
   deadLetterChains,
   loadChain,
-  quietTablesOf,
   toChain,
   type ChainContext,
-  type ChainSource,
   type LoadedChain,
 } from './chains.ts';
 import { complete } from './complete.ts';

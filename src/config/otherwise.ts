@@ -1,17 +1,12 @@
 /** Branches with `otherwise = true`, among those beside them. */
 import { isSelective, otherwiseStep } from '../chain/otherwise.ts';
+import type { ChainSource } from './chain-sources.ts';
 import type { HandlerConfig } from './config.ts';
 import type { Path, Problem } from './problems.ts';
 
-interface Source {
-  readonly name: string;
-  readonly path: Path;
-  readonly table: Readonly<Record<string, unknown>>;
-}
-
 /** Adds their first step. One that nothing could ever reach is a problem. @param branches as loaded from the `sources` */
 export function withOtherwise<Branch extends { readonly handlers: readonly HandlerConfig[] }>(
-  sources: readonly Source[],
+  sources: readonly ChainSource[],
   branches: readonly Branch[],
   { at, problems }: { readonly at: (path: Path) => string; readonly problems: Problem[] },
 ): readonly Branch[] {

@@ -91,15 +91,10 @@ function fallbackOf(
   return {};
 }
 
-interface Placed {
-  readonly config: HandlerConfig;
-  readonly path: Path;
-}
-
 /** Replaces the ids of fallbacks by full ones; a fallback that is not a sink of the chain, or leads in a circle, is a problem. */
 export function resolveFallbacks(
   chain: string,
-  handlers: readonly Placed[],
+  handlers: readonly { readonly config: HandlerConfig; readonly path: Path }[],
   problems: Problem[],
 ): readonly HandlerConfig[] {
   const sinks = new Map(
