@@ -4,7 +4,7 @@ import { untilAborted } from '../src/until-aborted.ts';
 import { compileLine, LINE_MEMBERS, lineLayout } from '../src/template/line.ts';
 
 /** A reader that has stopped reading is back pressure, not a failure: it may hold up this chain for this long. */
-const STALLED_READER_MS = 15 * 60_000;
+export const STALLED_READER_MS = 15 * 60_000;
 
 export default defineSink({
   name: 'stdout',

@@ -4,6 +4,7 @@ import { createLogger, format, transports } from 'winston';
 import { z } from 'zod';
 import { defineSink } from '../../src/chain/handler.ts';
 import { untilAborted } from '../../src/until-aborted.ts';
+import { STALLED_READER_MS } from '../stdout.ts';
 import { changeEntry, jsonText, manifestEntry, prettyText, type Entry } from './entry.ts';
 
 const options = z.strictObject({
@@ -20,9 +21,6 @@ const options = z.strictObject({
     .describe('`debug` adds a second entry with the whole manifest; for a deleted object, the last known one.')
     .meta({ example: 'debug' }),
 });
-
-/** A reader that has stopped reading is back pressure, not a failure: it may hold up this chain for this long. */
-const STALLED_READER_MS = 15 * 60_000;
 
 /** The key under which winston keeps the formatted text (documented by its package triple-beam). */
 const MESSAGE = Symbol.for('message');

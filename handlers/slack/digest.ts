@@ -16,12 +16,6 @@ const MAX_DETAIL_CHARS = 150;
 /** The line ends, fences and count of a group's head. */
 const GROUP_OVERHEAD = 40;
 
-interface Group {
-  readonly head: string;
-  readonly items: string[];
-  isList: boolean;
-}
-
 /** How many of the changes one message can hold: at least one. One that cannot be rendered is left for a message of its own. */
 export function countFitting(changes: readonly Change[], contentOf: (change: Change) => Content): number {
   const count = countNameable(changes);
@@ -96,16 +90,9 @@ function joined(contents: readonly Content[], mentions: string): Content | undef
 
 /** In the order in which the first change of each group was seen. */
 function groupsOf(changes: readonly Change[], marksAway: boolean): readonly string[] {
-  const groups = new Map<string, Group>();
-  for (const change of changes) {
-    const head = headOf(change, marksAway);
-    const group = groups.get(head) ?? { head, items: [], isList: false };
-    groups.set(head, group);
-    group.items.push(itemOf(change));
-    group.isList ||= detailOf(change) !== '';
-  }
-  return [...groups.values()].map(({ head, items, isList }) => {
-    return `${head} · ${items.length.toLocaleString('en')}\n\`\`\`${items.join(isList ? '\n' : ', ')}\`\`\``;
+  return [...Map.groupBy(changes, (change) => headOf(change, marksAway))].map(([head, members]) => {
+    const separator = members.some((change) => detailOf(change) !== '') ? '\n' : ', ';
+    return `${head} · ${members.length.toLocaleString('en')}\n\`\`\`${members.map(itemOf).join(separator)}\`\`\``;
   });
 }
 

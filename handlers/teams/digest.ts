@@ -11,13 +11,6 @@ const MAX_DETAIL_CHARS = 150;
 /** A generous estimate of the card without its groups. */
 const FRAME_BYTES = 1_000;
 
-interface Group {
-  readonly head: string;
-  /** Objects without a detail. */
-  readonly names: string[];
-  readonly details: string[];
-}
-
 /** How many of the changes one card can name: at least one. */
 export function countFitting(changes: readonly Change[]): number {
   const heads = new Set<string>();
@@ -26,8 +19,7 @@ export function countFitting(changes: readonly Change[]): number {
     const head = headOf(change, true);
     if (!heads.has(head)) bytes += bytesOf(headLine(head, changes.length)) + bytesOf(detailLine('')) + 2;
     heads.add(head);
-    const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
-    bytes += detail === '' ? bytesOf(nameOf(change)) : bytesOf(detailLine(withDetail(change, detail))) + 1;
+    bytes += hasDetail(change) ? bytesOf(detailLine(withDetail(change))) + 1 : bytesOf(nameOf(change));
     if (bytes > MAX_MESSAGE_BYTES) return Math.max(1, n);
   }
   return changes.length;
@@ -39,25 +31,16 @@ export function digestOf(changes: readonly Change[], clusterName: string, instea
   const where = clusterName === '' ? '' : ` in ${clusterName}`;
   const what = `${changes.length.toLocaleString('en')} changes${where}${areAllWhileAway ? AWAY_SUFFIX : ''}`;
   const title = [what, fallbackNoteOf(insteadOf)].filter((part) => part !== '').join(' · ');
-  const body = [...groupsOf(changes, !areAllWhileAway)].flatMap(({ head, names, details }) => [
-    headLine(head, names.length + details.length),
-    ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),
-    ...details.map(detailLine),
-  ]);
+  const groups = Map.groupBy(changes, (change) => headOf(change, !areAllWhileAway));
+  const body = [...groups].flatMap(([head, members]) => {
+    const names = members.filter((change) => !hasDetail(change)).map(nameOf);
+    return [
+      headLine(head, members.length),
+      ...(names.length === 0 ? [] : [detailLine(names.join(', '))]),
+      ...members.filter(hasDetail).map((change) => detailLine(withDetail(change))),
+    ];
+  });
   return adaptiveCard(title, [line(run(title, { size: 'Medium', weight: 'Bolder' })), ...body]);
-}
-
-function groupsOf(changes: readonly Change[], marksAway: boolean): Iterable<Group> {
-  const groups = new Map<string, Group>();
-  for (const change of changes) {
-    const head = headOf(change, marksAway);
-    const group = groups.get(head) ?? { head, names: [], details: [] };
-    groups.set(head, group);
-    const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
-    if (detail === '') group.names.push(nameOf(change));
-    else group.details.push(withDetail(change, detail));
-  }
-  return groups.values();
 }
 
 /** @param marksAway set if only some of the changes happened while nothing was watching */
@@ -71,7 +54,12 @@ function nameOf({ name }: Change): string {
   return cut(name, MAX_NAME_CHARS);
 }
 
-function withDetail(change: Change, detail: string): string {
+function hasDetail(change: Change): boolean {
+  return detailOf(change) !== '';
+}
+
+function withDetail(change: Change): string {
+  const detail = cut(detailOf(change), MAX_DETAIL_CHARS);
   return labelOf(change) === '' ? detail : `${nameOf(change)}: ${detail}`;
 }
 
