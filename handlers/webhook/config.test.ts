@@ -1,18 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { loadHandler } from '../../src/chain/load.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { ConfigError } from '../../src/errors.ts';
+import { temporaryFolder } from '../../src/testing/test-folder.ts';
 
 /** What `check` says about this configuration, without the folder. */
 async function problemsIn(t: TestContext, toml: string, env: NodeJS.ProcessEnv): Promise<readonly string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'watchchain-webhook-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  const folder = await temporaryFolder(t);
   const file = join(folder, 'config.toml');
-  writeFileSync(file, toml);
+  await writeFile(file, toml);
   const thrown: unknown = await loadConfig(file, { env, loadHandler }).catch((failure: unknown) => failure);
   assert.ok(thrown instanceof ConfigError);
   return thrown.problems.map((line) => line.replaceAll(`${folder}/`, ''));

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { connect, type AddressInfo, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test, type TestContext } from 'node:test';
+import { after, describe, test, type TestContext } from 'node:test';
 import { until } from '../../test/until.ts';
 import { systemClock } from '../clock.ts';
+import { createCertificates } from '../testing/certificates.ts';
 import { clientOf } from '../testing/test-source.ts';
 import { createApiClient } from './api-client.ts';
 import type { ApiClient } from './api.ts';
@@ -233,34 +231,12 @@ describe('ApiClient.stream()', () => {
 });
 
 describe('ApiClient over TLS', () => {
-  let folder = '';
-  const pem = (name: string) => readFileSync(join(folder, name), 'utf8');
-  const openssl = (...args: string[]) =>
-    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'ignore'] });
-  /** A CA, a certificate of `host` signed by it, and a client's. */
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), 'watchchain-tls-'));
-    const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-    openssl('req', '-x509', ...key, '-subj', '/CN=ca', '-keyout', 'ca.key', '-out', 'ca.crt');
-    openssl('req', '-x509', ...key, '-subj', '/CN=other', '-keyout', 'other.key', '-out', 'other.crt');
-    const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key'];
-    openssl(
-      'req',
-      '-x509',
-      ...key,
-      ...signed,
-      '-subj',
-      '/CN=api',
-      '-addext',
-      'subjectAltName=DNS:api.test',
-      '-keyout',
-      'api.key',
-      '-out',
-      'api.crt',
-    );
-    openssl('req', '-x509', ...key, ...signed, '-subj', '/CN=me', '-keyout', 'me.key', '-out', 'me.crt');
-  });
-  after(() => rmSync(folder, { recursive: true }));
+  const certificates = createCertificates();
+  const pem = (file: string) => certificates.pem(file);
+  for (const name of ['ca', 'other']) certificates.authority(name);
+  certificates.certificate('api', 'ca', 'api.test');
+  certificates.certificate('me', 'ca');
+  after(() => certificates[Symbol.dispose]());
 
   const tlsServer = () =>
     createTlsServer({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtempDisposable, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -10,11 +10,12 @@ async function withPlugin(
   expires: number | undefined,
   use: (identity: ExecIdentity, clock: { now: number }) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-plugin-'));
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'watchchain-plugin-'));
+  const runs = join(folder.path, 'runs');
   const status = { expirationTimestamp: expires === undefined ? undefined : new Date(expires).toISOString() };
   const script = `
-    require('node:fs').appendFileSync('${join(folder, 'runs')}', 'x');
-    const token = String(require('node:fs').readFileSync('${join(folder, 'runs')}').length);
+    require('node:fs').appendFileSync('${runs}', 'x');
+    const token = String(require('node:fs').readFileSync('${runs}').length);
     const apiVersion = 'client.authentication.k8s.io/v1';
     console.log(JSON.stringify({ kind: 'ExecCredential', apiVersion, status: { token, ...${JSON.stringify(status)} } }));`;
   const clock = { now: 0 };
@@ -24,12 +25,8 @@ async function withPlugin(
     env: process.env,
     now: () => clock.now,
   });
-  try {
-    await use(identity, clock);
-    assert.ok((await readFile(join(folder, 'runs'))).length > 0);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  await use(identity, clock);
+  assert.ok((await readFile(runs)).length > 0);
 }
 
 const run = (number: number) => ({ authorization: `Bearer ${number}` });

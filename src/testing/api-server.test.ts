@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { startApiServer, type ApiServer } from './api-server.ts';
+import { temporaryFolder } from './test-folder.ts';
 
 interface Body {
   readonly [field: string]: unknown;
@@ -367,9 +367,7 @@ describe('startApiServer()', () => {
 
   test('writeKubeconfig() writes a file that only its owner can read', async (t) => {
     await using server = await startApiServer({ token: 'secret' });
-    const folder = await mkdtemp(join(tmpdir(), 'watchchain-test-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const path = await server.writeKubeconfig(join(folder, 'config'));
+    const path = await server.writeKubeconfig(join(await temporaryFolder(t), 'config'));
     const text = await readFile(path, 'utf8');
     assert(text.includes(server.url) && text.includes('secret'));
     assert.equal((await stat(path)).mode & 0o777, 0o600);

@@ -1,8 +1,7 @@
 /** The web server on a store in memory and a clock that the test moves. */
 import { once } from 'node:events';
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { TestContext } from 'node:test';
@@ -18,6 +17,7 @@ import { openSqliteStore } from '../store/sqlite.ts';
 import type { Store } from '../store/store.ts';
 import type { ServiceView } from '../web/service-view.ts';
 import { startWeb, type Web } from '../web/server.ts';
+import { temporaryFolder } from './test-folder.ts';
 import { FakeClock } from './fake-clock.ts';
 
 export const WATCHING: ScopeHealth = {
@@ -60,14 +60,10 @@ export interface WebRequestOptions {
 
 const PODS = '[[resource]]\nkind = "pod"\n[[handler]]\nname = "podAlerts"\n';
 
-async function configFrom(toml: string): Promise<Config> {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-web-'));
-  try {
-    await writeFile(join(folder, 'config.toml'), toml);
-    return await loadConfig(join(folder, 'config.toml'), { env: { TZ: 'UTC' }, loadHandler });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+async function configFrom(t: TestContext, toml: string): Promise<Config> {
+  const file = join(await temporaryFolder(t), 'config.toml');
+  await writeFile(file, toml);
+  return loadConfig(file, { env: { TZ: 'UTC' }, loadHandler });
 }
 
 export class TestWeb {
@@ -89,7 +85,7 @@ export class TestWeb {
   }
 
   static async start(t: TestContext, options: TestWebOptions = {}): Promise<TestWeb> {
-    const config = await configFrom(options.config ?? PODS);
+    const config = await configFrom(t, options.config ?? PODS);
     const { settings, health = healthOf(WATCHING), listen = '127.0.0.1:0', api } = options;
     const clock = new FakeClock();
     const store = await openSqliteStore({ path: ':memory:', cluster: { id: 'c', name: 'test' }, clock });

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { temporaryFolder } from '../testing/test-folder.ts';
 import { limitConnections } from './connections.ts';
 
 test('clients that do not read a streamed response hold up no others', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'watchchain-web-'));
   // Not TCP: the kernel would take megabytes for each client.
-  const path = join(folder, 'socket');
+  const path = join(await temporaryFolder(t), 'socket');
   const server = createServer();
   // Unfinished, as a list that is still being rendered.
   const answer = async (_request: unknown, response: ServerResponse): Promise<void> => {
@@ -20,11 +18,10 @@ test('clients that do not read a streamed response hold up no others', async (t)
   limitConnections(server, answer);
   await once(server.listen(path), 'listening');
   const clients: Socket[] = [];
-  t.after(async () => {
+  t.after(() => {
     for (const client of clients) client.destroy();
     server.close();
     server.closeAllConnections();
-    await rm(folder, { recursive: true });
   });
   for (let n = 0; n < 300; n++) {
     const client = connect(path).on('error', () => {});

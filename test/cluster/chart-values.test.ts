@@ -1,13 +1,11 @@
 /** Rendering of the values by helm: what is refused and how, and the result of the rest. */
 import assert from 'node:assert/strict';
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseToml } from '../../src/config/parse-toml.ts';
+import { temporaryFolder } from '../../src/testing/test-folder.ts';
 import { SETS } from './chart-sets.ts';
 import { CHART, configOf, helm, rendered, statefulSetOf, type Manifest, type PodSpec } from './helm.ts';
 
@@ -278,17 +276,15 @@ describe('the configuration', () => {
     });
   });
 
-  test('a version with build metadata, as from Flux, makes valid labels', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'chart-'));
+  test('a version with build metadata, as from Flux, makes valid labels', async (t) => {
+    const folder = await temporaryFolder(t);
     await helm(['package', CHART, '--version', '0.1.0+0cc9a8446c95', '--destination', folder]);
     const { stdout } = await helm(['template', 'prod', join(folder, 'watchchain-0.1.0+0cc9a8446c95.tgz')], {});
-    await rm(folder, { recursive: true });
     assert.match(stdout, /helm\.sh\/chart: watchchain-0\.1\.0_0cc9a8446c95\n/);
   });
 
   test('of a subchart is used only if its condition in the parent chart is true', async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'chart-'));
-    t.after(() => rm(folder, { recursive: true }));
+    const folder = await temporaryFolder(t);
     await cp(CHART, join(folder, 'charts/watchchain'), { recursive: true });
     const dependencies = [{ name: 'watchchain', version: '*', condition: 'watchchain.enabled' }];
     const chart = { apiVersion: 'v2', name: 'umbrella', version: '1.0.0', dependencies };
@@ -428,7 +424,7 @@ test('without persistence the state is an emptyDir, and nothing claims a volume'
 test('monitoring renders the ServiceMonitor, the rules and the dashboard of the chart files', async () => {
   const manifests = await rendered(SETS.monitoring);
   const of = (kind: string) => manifests.find((one) => one.kind === kind);
-  const file = (name: string) => readFile(path.join(CHART, 'files', name), 'utf8');
+  const file = (name: string) => readFile(join(CHART, 'files', name), 'utf8');
   assert.equal(of('ServiceMonitor')?.metadata.labels?.['release'], 'prometheus');
   assert.deepEqual(of('ServiceMonitor')?.['spec'], {
     selector: { matchLabels: { 'app.kubernetes.io/name': 'watchchain', 'app.kubernetes.io/instance': 'prod' } },
