@@ -126,7 +126,7 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   const app = createApp({ config, log, stdout: io.stdout, env, storeFile: ':memory:' });
   cleanup.defer(() => app.stop());
   show(introduction(server, flags));
-  const ended = play(cluster, app, slack, flags, io.signal);
+  const ended = play({ cluster, app, slack, forever: flags.forever === true }, io.signal);
   await Promise.race([ended, app.failed]);
   // Drains: what is under way is still delivered.
   await app.stop();
@@ -134,18 +134,19 @@ async function demo(flags: Flags, io: CommandIo): Promise<number> {
   return EXIT.ok;
 }
 
+interface Stage {
+  readonly cluster: LivingCluster;
+  readonly app: App;
+  readonly slack: CapturedReceiver;
+  readonly forever: boolean;
+}
+
 /** Plays until the story is over, or the process is asked to stop. */
-async function play(
-  cluster: LivingCluster,
-  app: App,
-  slack: CapturedReceiver,
-  { forever }: Flags,
-  signal: AbortSignal,
-): Promise<void> {
+async function play({ cluster, app, slack, forever }: Stage, signal: AbortSignal): Promise<void> {
   try {
     await app.start();
     await app.idle();
-    for (let more = true; more; more = forever === true) await cluster.play(signal);
+    for (let more = true; more; more = forever) await cluster.play(signal);
     await app.idle();
     // Every failure in the story is resolved in it.
     while (countOpenAlerts(slack) > 0) await unlessAborted(slack.waitFor(slack.requests.length + 1), signal);

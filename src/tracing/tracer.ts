@@ -32,9 +32,9 @@ export function createTracer(options: ExporterOptions): RunningTracer {
     fate(chain, delivery, fate) {
       attempts.get(delivery)?.end(fate);
       attempts.delete(delivery);
-      const traceId = traceIdOf(delivery.change);
+      const { change } = delivery;
       const isOver = fate.kind === 'ended' || fate.kind === 'dead';
-      if (isOver && isSampled(traceId, config.ratio)) add(tripSpan(traceId, chain, delivery.change, fate, clock.now()));
+      if (isOver && isSampled(traceIdOf(change), config.ratio)) add(tripSpan(chain, change, fate, clock.now()));
     },
     stop: () => exporter.stop(),
   };
@@ -102,10 +102,10 @@ class Attempt implements AttemptTrace {
 }
 
 /** A branch's span is within that of its parent chain. */
-function tripSpan(traceId: string, chain: string, change: Change, fate: Fate, endMs: number): Span {
+function tripSpan(chain: string, change: Change, fate: Fate, endMs: number): Span {
   const parentSpanId = chain.includes('/') ? tripIdOf(change, chain.slice(0, chain.lastIndexOf('/'))) : undefined;
   return {
-    traceId,
+    traceId: traceIdOf(change),
     spanId: tripIdOf(change, chain),
     parentSpanId,
     name: `${chain}: ${change.action} ${change.gvk.kind}`,

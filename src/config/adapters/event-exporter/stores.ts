@@ -62,23 +62,25 @@ export function elasticsearch(
     report.unsupported([...at, 'cloudID'], 'is not supported: write the https:// address of the deployment into hosts');
     return undefined;
   }
-  const authorization = apiKey === '' ? undefined : `ApiKey ${environment.reference(apiKey)}`;
-  return document(options, headersOf(headers, at, context), authorization, at, context);
+  const credentials = apiKey === '' ? basicAuthorization(options, context) : `ApiKey ${environment.reference(apiKey)}`;
+  return document(options, { headers: headersOf(headers, at, context), credentials }, at, context);
 }
 
 export function opensearch(options: SinkOptions<'opensearch'>, at: Path, context: TemplateContext): Table | undefined {
-  return document(options, {}, undefined, at, context);
+  return document(options, { headers: {}, credentials: basicAuthorization(options, context) }, at, context);
 }
 
 /** To both stores a dot begins an object: once a field `app` is a text, `app.kubernetes.io/name` cannot be stored, nor the reverse. */
 const WITHOUT_DE_DOT =
   'has no deDot: an Event about an object with labels such as app and app.kubernetes.io/name is refused; deDot: true replaces the dots';
 
-/** One document for each Event. With `useEventID`, a repeat replaces the document of the occurrence before. */
+/**
+ * One document for each Event. With `useEventID`, a repeat replaces the document of the occurrence before.
+ * @param credentials the header Authorization, unless the headers have one
+ */
 function document(
   options: SinkOptions<'opensearch'>,
-  headers: Table,
-  authorization: string | undefined,
+  { headers, credentials }: { readonly headers: Table; readonly credentials: string | undefined },
   at: Path,
   context: TemplateContext,
 ): Table | undefined {
@@ -92,7 +94,6 @@ function document(
   if (layout === undefined && !deDot) report.warning(at, WITHOUT_DE_DOT);
   const id = useEventID ? translateTemplate('{{ .UID }}', at, context) : undefined;
   const isAuthorized = Object.keys(headers).some((name) => name.toLowerCase() === 'authorization');
-  const credentials = isAuthorized ? undefined : (authorization ?? basicAuthorization(options, context));
   return report.from(
     at,
     {
@@ -100,7 +101,10 @@ function document(
       url: environment.reference(host),
       path: [index, type === '' ? '_doc' : environment.reference(type), ...(id === undefined ? [] : [id])],
       ...(id === undefined ? {} : { method: 'PUT' }),
-      ...withHeaders({ ...(credentials === undefined ? {} : { Authorization: credentials }), ...headers }),
+      ...withHeaders({
+        ...(isAuthorized || credentials === undefined ? {} : { Authorization: credentials }),
+        ...headers,
+      }),
       layout: layoutOf(layout, at, withDeDot(context, deDot)),
       ...withTls(tls, context),
     },

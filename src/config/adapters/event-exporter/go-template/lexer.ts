@@ -110,12 +110,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
 function unquote(literal: string): string {
   return literal
     .slice(1, -1)
-    .replace(/\\(?:x([\da-fA-F]{2})|u([\da-fA-F]{4})|U([\da-fA-F]{8})|([0-7]{3})|([^]))/g, unescape);
+    .replace(/\\(?:(x[\da-fA-F]{2}|u[\da-fA-F]{4}|U[\da-fA-F]{8})|([0-7]{3})|([^]))/g, unescape);
 }
 
-function unescape(all: string, byte?: string, short?: string, long?: string, octal?: string, one = ''): string {
-  const code = byte ?? short ?? long;
-  if (code !== undefined) return String.fromCodePoint(Number.parseInt(code, 16));
+function unescape(all: string, hex?: string, octal?: string, one = ''): string {
+  if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex.slice(1), 16));
   if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
   const found = ESCAPES[one];
   if (found === undefined) throw new GoTemplateError(`${all} is not a valid escape in a string`);
