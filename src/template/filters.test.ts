@@ -12,6 +12,10 @@ describe('filters: the examples in the documentation', () => {
   }
 });
 
+test('filters: the arguments in the documentation are arguments only', () => {
+  for (const { name, args = '' } of ALL_FILTERS) assert.doesNotMatch(args, /\||[}%]\}/, name);
+});
+
 /** The filter's result for a value that a manifest may hold. */
 function filtered(value: unknown, filter: string): unknown {
   const after = { kind: 'A', metadata: { name: 'a' }, value };

@@ -212,7 +212,7 @@ function replacedAll(
 
 /** The arguments that the documentation names are those of the example. */
 function ofText(name: string, summary: string, template: string, result: string, apply: TextFilter): FilterDefinition {
-  const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||\\}\\})`).exec(template) ?? [];
+  const [, args] = new RegExp(`${name}: ([^|]*?) *(?:\\||[%}]\\})`).exec(template) ?? [];
   return {
     name,
     ...(args === undefined ? {} : { args }),
