@@ -51,11 +51,10 @@ export async function checkCluster(config: Config, io: CommandIo): Promise<numbe
 
 /** What handlers, the page and the Lease need besides the watches, leaving out what is optional. */
 async function otherGrants(config: Config, discovery: Discovery, namespace = 'default'): Promise<readonly Grant[]> {
-  const resolve = (kind: string, apiVersion: string | undefined) => discovery.resolve(kind, apiVersion);
-  const grants = await grantsOf(config, { resolve, lookupKinds: [], namespace });
+  const grants = await grantsOf(config, { discovery, lookupKinds: [], namespace });
   const watched = new Set<string>();
   for (const { kind, apiVersion, namespace: scope } of watchRequests(config)) {
-    const resolution = await resolve(kind, apiVersion);
+    const resolution = await discovery.resolve(kind, apiVersion);
     if (resolution.kind !== 'found') continue;
     const { group, resource } = resolution.resource;
     watched.add([group, resource, requestNamespaceOf(namespaceScopeFor(resolution.resource, scope))].join(' '));

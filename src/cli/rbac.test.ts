@@ -203,6 +203,14 @@ describe('rbac', () => {
     );
   });
 
+  test('--cluster says of an unknown kind that the cluster does not serve it, and does not ask for itself', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    const kubeconfig = await server.writeKubeconfig(workdir.file('kubeconfig'));
+    const { stderr } = await rbac(resource('deploymint') + LOG, '--cluster', '-k', kubeconfig);
+    assert.match(stderr, /: kind "deploymint" is not served by the cluster; it serves .*deployment.*\n$/);
+  });
+
   test('--cluster says once why the cluster knows no kind, naming all of them', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import { grantsOf, needsLookups, type Grant } from '../rbac/grants.ts';
-import { resolveBuiltIn } from '../source/built-in-kinds.ts';
 import { reviewGrants } from '../rbac/review.ts';
 import { rolesFor, type Account } from '../rbac/roles.ts';
 import { createApiClient } from '../source/api-client.ts';
@@ -61,21 +60,19 @@ async function rbac(flags: Flags, io: CommandIo): Promise<number> {
     );
   const given = { lookupKinds: flags.lookup, namespace: flags.serviceAccount.namespace };
   if (flags.cluster !== true && flags.check !== true) {
-    const resolve = (kind: string, apiVersion: string | undefined) => Promise.resolve(resolveBuiltIn(kind, apiVersion));
-    print(await grantsOf(config, { resolve, ...given }), flags, io);
+    print(await grantsOf(config, { discovery: undefined, ...given }), flags, io);
     return EXIT.ok;
   }
   const credentials = await loadCredentials({ ...config.cluster, env: io.env });
   const api = createApiClient(credentials);
   try {
     const discovery = new Discovery(api, { signal: io.signal });
-    const resolve = discovery.resolve.bind(discovery);
     if (flags.check === true) {
       // Checks our own permissions, whatever account the roles are for.
       const { namespace = 'default' } = credentials;
-      return await check(await grantsOf(config, { resolve, ...given, namespace }), api, io);
+      return await check(await grantsOf(config, { discovery, ...given, namespace }), api, io);
     }
-    print(await grantsOf(config, { resolve, ...given }), flags, io);
+    print(await grantsOf(config, { discovery, ...given }), flags, io);
     return EXIT.ok;
   } finally {
     await api.close();

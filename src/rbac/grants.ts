@@ -5,8 +5,10 @@ import { handlersIn } from '../config/in-chains.ts';
 import { ConfigError } from '../errors.ts';
 import { isEventName } from '../event.ts';
 import { requestNamespaceOf, namespaceScopesOf } from '../namespaces.ts';
-import type { Resolution } from '../source/discovery.ts';
+import { resolveBuiltIn } from '../source/built-in-kinds.ts';
+import type { Discovery } from '../source/discovery.ts';
 import type { Resource } from '../source/source.ts';
+import { problemOf, type NamedKind } from '../source/watch-plan.ts';
 
 /** One resource in one place, with the verbs needed. */
 export interface Grant {
@@ -23,8 +25,8 @@ export interface Grant {
 }
 
 export interface GrantOptions {
-  /** From discovery, or from a table. */
-  readonly resolve: (kind: string, apiVersion: string | undefined) => Promise<Resolution>;
+  /** Undefined: only Kubernetes' own kinds are known. */
+  readonly discovery: Pick<Discovery, 'resolve'> | undefined;
   /** Kinds of the objects that Events are about, and of their owners, which are looked up individually. */
   readonly lookupKinds: readonly string[];
   /** Where it runs: the namespace of a Lease that names none. */
@@ -62,18 +64,20 @@ const REVIEWS: readonly Grant[] = [
  */
 export async function grantsOf(
   config: Config,
-  { resolve, lookupKinds, namespace: ownNamespace }: GrantOptions,
+  { discovery, lookupKinds, namespace: ownNamespace }: GrantOptions,
 ): Promise<readonly Grant[]> {
   const grants: Grant[] = [IDENTITY, ...leaseGrants(config, ownNamespace)];
-  const kinds = new KindFinder(resolve);
+  const kinds = new KindFinder(discovery);
   const watched = new Map<ChainConfig, Set<string>>();
   for (const chain of config.chains) {
     const places = new Set<string>();
     watched.set(chain, places);
-    for (const { kind, apiVersion, namespaces, at } of chain.resources) {
-      const found = await kinds.find(kind, apiVersion, at);
+    for (const resource of chain.resources) {
+      const found = await kinds.find(resource);
       if (found === undefined) continue;
-      for (const namespace of found.namespaced ? namespaceScopesOf(namespaces).map(requestNamespaceOf) : ['']) {
+      for (const namespace of found.namespaced
+        ? namespaceScopesOf(resource.namespaces).map(requestNamespaceOf)
+        : ['']) {
         // No object outside of namespaces leads to one in a namespace.
         if (found.namespaced) places.add(namespace);
         grants.push({ group: found.group, resource: found.resource, verbs: ['list', 'watch'], namespace });
@@ -86,7 +90,7 @@ export async function grantsOf(
   );
   if (config.lookup.enabled) {
     for (const kind of lookupKinds) {
-      const found = await kinds.find(kind, undefined, '--lookup');
+      const found = await kinds.find({ kind, apiVersion: undefined, at: '--lookup' });
       if (found === undefined) continue;
       const places = found.namespaced ? everywhere : [''];
       for (const namespace of places)
@@ -103,23 +107,27 @@ export async function grantsOf(
 
 /** Finds the kinds of a configuration in the cluster, and remembers what is wrong with those that it does not find. */
 class KindFinder {
-  readonly #resolve: GrantOptions['resolve'];
+  readonly #discovery: GrantOptions['discovery'];
   readonly #problems: string[] = [];
   /** By reason, which is mostly the same for all. */
   readonly #unsure = new Map<string, { readonly at: string; readonly names: Set<string> }>();
 
-  constructor(resolve: GrantOptions['resolve']) {
-    this.#resolve = resolve;
+  constructor(discovery: GrantOptions['discovery']) {
+    this.#discovery = discovery;
   }
 
-  async find(kind: string, apiVersion: string | undefined, at: string): Promise<Resource | undefined> {
-    const resolution = await this.#resolve(kind, apiVersion);
+  async find(wanted: NamedKind): Promise<Resource | undefined> {
+    const { kind, apiVersion, at } = wanted;
+    const resolution = (await this.#discovery?.resolve(kind, apiVersion)) ?? resolveBuiltIn(kind, apiVersion);
     if (resolution.kind === 'found') return resolution.resource;
     if (resolution.kind === 'unsure') {
       const { reason } = resolution;
       this.#unsure.set(reason, this.#unsure.get(reason) ?? { at, names: new Set() });
       this.#unsure.get(reason)?.names.add(`"${kind}"`);
-    } else this.#problems.push(problemOf(kind, resolution, at));
+    } else if (resolution.kind === 'not-served' && this.#discovery === undefined) {
+      const near = resolution.near.length === 0 ? '' : `; near names: ${resolution.near.join(', ')}`;
+      this.#problems.push(`${at}: the resource name of "${kind}" is unknown${near}; --cluster asks the cluster for it`);
+    } else this.#problems.push(problemOf(wanted, resolution));
     return undefined;
   }
 
@@ -176,17 +184,4 @@ function mergeGrants(grants: readonly Grant[]): readonly Grant[] {
 
 function isSameResource(clusterWide: Grant, { group, resource }: Grant): boolean {
   return clusterWide.name === undefined && clusterWide.group === group && clusterWide.resource === resource;
-}
-
-function problemOf(kind: string, resolution: Exclude<Resolution, { kind: 'found' | 'unsure' }>, at: string): string {
-  switch (resolution.kind) {
-    case 'not-served': {
-      if (resolution.unwatched !== undefined)
-        return `${at}: kind "${kind}" cannot be watched: the cluster serves ${resolution.unwatched}`;
-      const near = resolution.near.length === 0 ? '' : `; near names: ${resolution.near.join(', ')}`;
-      return `${at}: the resource name of "${kind}" is unknown${near}; --cluster asks the cluster for it`;
-    }
-    case 'ambiguous':
-      return `${at}: kind "${kind}" may be any of ${resolution.candidates.join(', ')}: set apiVersion`;
-  }
 }

@@ -63,7 +63,10 @@ export function planScopes(resolutions: PreparedPlan['resolutions']): ReadonlyMa
   return scopes;
 }
 
-export function problemOf({ kind, apiVersion, at }: WatchRequest, resolution: NotFound): string {
+/** A kind as the configuration names it. */
+export type NamedKind = Pick<WatchRequest, 'kind' | 'apiVersion' | 'at'>;
+
+export function problemOf({ kind, apiVersion, at }: NamedKind, resolution: NotFound): string {
   const name = apiVersion === undefined ? `"${kind}"` : `"${kind}" of ${apiVersion}`;
   switch (resolution.kind) {
     case 'ambiguous':
