@@ -35,7 +35,10 @@ describe('clusterIdentity()', () => {
 
   test('throws while the server fails or refuses the credentials', async () => {
     await assert.rejects(clusterIdentity(apiThatAnswers(503), credentials), /test:6443: it answered 503$/);
-    await assert.rejects(clusterIdentity(apiThatAnswers(401), credentials), /does not accept our credentials/);
+    await assert.rejects(
+      clusterIdentity(apiThatAnswers(401), credentials),
+      /it answered 401: our credentials are not accepted/,
+    );
   });
 
   for (const page of ['<!DOCTYPE html>', 'null', '{"error":"please log in"}', '{"metadata":{}}']) {

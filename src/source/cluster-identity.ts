@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { ApiClient } from './api.ts';
 import type { Credentials } from './credentials.ts';
-import { hintOf } from './failure.ts';
+import { describeResponse } from './failure.ts';
 
 export interface ClusterIdentity {
   readonly id: string;
@@ -20,11 +20,12 @@ export async function clusterIdentity(
   signal?: AbortSignal,
 ): Promise<ClusterIdentity> {
   const path = '/api/v1/namespaces/kube-system';
-  const { status, body } = await api.request('GET', path, signal === undefined ? {} : { signal });
+  const response = await api.request('GET', path, signal === undefined ? {} : { signal });
+  const { status, body } = response;
   if (status === 403 || status === 404) return { id: addressId(addressOf(credentials)), by: 'address' };
   const uid = status === 200 ? uidIn(body) : undefined;
   if (uid !== undefined) return { id: uid, by: 'kube-system' };
-  const why = status === 200 ? 'the answer is not a Namespace' : `it answered ${status}${hintOf(status)}`;
+  const why = status === 200 ? 'the answer is not a Namespace' : describeResponse(response);
   throw new Error(`Cannot GET ${path} on ${api.host}: ${why}`);
 }
 

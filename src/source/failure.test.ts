@@ -17,7 +17,7 @@ describe('errorOfResponse()', () => {
     const body = { kind: 'Status', status: 'Failure', code: 401, reason: 'Unauthorized', message: 'Unauthorized' };
     const answer = { status: 401, headers: {}, body: Readable.from([Buffer.from(JSON.stringify(body))]) };
     const { message } = await errorOfResponse(answer, new FakeClock());
-    assert.equal(message, '401 Unauthorized: the credentials are not accepted, they may have expired');
+    assert.equal(message, '401 Unauthorized: our credentials are not accepted, they may have expired');
   });
 
   test('does not cut the message inside a character', async () => {

@@ -107,10 +107,7 @@ export function checkContentType({ headers, body, hide = asItIs }: ApiStream): v
 function failureOf(status: Status, waitMs: number, remedy: Remedy, hide: Hide = asItIs): SourceError {
   const { code } = status;
   const [reason, message] = [hide(status.reason), hide(status.message)];
-  // The API server's own message for a 401 is "Unauthorized", as is its reason.
-  const words = code === 401 ? 'the credentials are not accepted, they may have expired' : shortMessage(message);
-  const head = `${code} ${reason}`.trim();
-  return new SourceError(words === '' ? head : `${head}: ${words}`, {
+  return new SourceError(inWords(code, `${code} ${reason}`.trim(), shortMessage(message)), {
     remedy,
     reason: code === 410 ? 'expired' : `status-${code}`,
     retryAfterMs: waitMs,
@@ -121,12 +118,13 @@ function failureOf(status: Status, waitMs: number, remedy: Remedy, hide: Hide = 
 /** `it answered 422: ...`, with the message if the body is a Status (such as who we are taken for, and the missing right). */
 export function describeResponse({ status, body, hide = asItIs }: Omit<ApiResponse, 'headers'>): string {
   const message = shortMessage(hide(readStatus(body.toString('utf8'))?.message ?? ''));
-  return `it answered ${status}${hintOf(status)}${message === '' ? '' : `: ${message}`}`;
+  return inWords(status, `it answered ${status}`, message);
 }
 
-/** What a status means, if that is not obvious. */
-export function hintOf(status: number): string {
-  return status === 401 ? ', so it does not accept our credentials' : '';
+/** The API server's own message for a 401 is "Unauthorized", as is its reason. */
+function inWords(status: number, answer: string, message: string): string {
+  const words = status === 401 ? 'our credentials are not accepted, they may have expired' : message;
+  return words === '' ? answer : `${answer}: ${words}`;
 }
 
 function asItIs(text: string): string {
