@@ -5,7 +5,7 @@ import { compress } from 'hono/compress';
 import { toError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { StoreError } from '../store/store-error.ts';
-import type { Gate } from './gate.ts';
+import { CLOSED, type Gate } from './gate.ts';
 import { createGuard, type Guard } from './guard.ts';
 import type { WebConfig } from '../config/config.ts';
 import { loginPage } from './login-page.ts';
@@ -78,16 +78,13 @@ function serve(
     if (access === 'probe') return handle(c);
     const wrong = method === 'GET' ? undefined : guard.write(c.req.raw);
     if (wrong !== undefined) return c.text(`${wrong.problem}\n`, wrong.status);
-    if (gate.kind === 'closed') return c.text(CLOSED, 403);
+    if (gate.kind === 'closed') return c.text(`${CLOSED}\n`, 403);
     if (access === 'open') return handle(c);
     const path = c.req.path.slice(basePath.length) || '/';
     const verdict = await gate.verdict(sessions.tokenOf(c.req.raw.headers), access, path);
     return verdict === 'allowed' ? handle(c) : deny(c, verdict, basePath);
   });
 }
-
-const CLOSED =
-  'only /livez, /readyz and /metrics are served here: set [web] token or clusterAccess, or listen on loopback\n';
 
 function deny(c: Context, verdict: 'unknown' | 'refused', basePath: string): Response | Promise<Response> {
   const wantsPage = c.req.method === 'GET' && c.req.header('accept')?.includes('text/html') === true;

@@ -26,6 +26,10 @@ export const loopbackGate: Gate = { kind: 'loopback', verdict: () => Promise.res
 /** Open to everybody by configuration. */
 export const openGate: Gate = { kind: 'open', verdict: () => Promise.resolve('allowed') };
 
+/** What a closed gate means, and how to open it. */
+export const CLOSED =
+  'only /livez, /readyz and /metrics are served: set [web] token or clusterAccess, or listen on loopback';
+
 /** No access was configured. */
 export const closedGate: Gate = { kind: 'closed', verdict: () => Promise.resolve('refused') };
 

@@ -8,7 +8,7 @@ import { createWebApp } from './app.ts';
 import { loadAssets } from './assets.ts';
 import { limitConnections } from './connections.ts';
 import { Feed } from './feed.ts';
-import { closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
+import { CLOSED, closedGate, clusterGate, loopbackGate, openGate, tokenGate, type Gate } from './gate.ts';
 import type { WebConfig } from '../config/config.ts';
 import { addExporterMetrics } from './exporter-metrics.ts';
 import { collectProcessMetrics } from '../metrics.ts';
@@ -39,8 +39,6 @@ const LIMITS = {
 };
 /** For requests without a Host: HTTP/1.0, such as HAProxy's health checks. The guard uses the header as sent. */
 const NAMELESS = { hostname: 'localhost' };
-const CLOSED =
-  'only /livez, /readyz and /metrics are served: the page needs [web] token or clusterAccess, or a loopback address';
 
 /** Does not throw if the address is taken or refused: logs a line, and the service goes on without. */
 export async function startWeb({ listen: at, service, settings }: WebOptions): Promise<Web> {
