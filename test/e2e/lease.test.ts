@@ -1,31 +1,28 @@
 /** On the embedded API server, with scripted faults; test/cluster hands over on a real control plane. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { startApiServer, type ApiServer } from '../../src/testing/api-server.ts';
+import { startApiServer } from '../../src/testing/api-server.ts';
 import { startReceiver } from '../../src/testing/receiver.ts';
-import { deployment, type ClusterAccess } from './cluster.ts';
+import { deployment } from './cluster.ts';
+import { clusterOf } from './commands.ts';
 import { handOver, leaseConfig, standsBy } from './lease.ts';
 import { messages, startProgram } from './main-job.ts';
 import { Workdir } from './program.ts';
 
 const DURATION_S = 3;
 
-async function accessTo(server: ApiServer, workdir: Workdir): Promise<ClusterAccess> {
-  return { url: server.url, kubeconfig: await server.writeKubeconfig(workdir.file('kubeconfig')) };
-}
-
 describe('a Lease on the embedded API server', { concurrency: true }, () => {
   test('a standby takes over from a process that stops or dies: nothing is lost or reported twice', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
-    await handOver(await accessTo(server, workdir), workdir, DURATION_S);
+    await handOver(await clusterOf(workdir, server), workdir, DURATION_S);
   });
 
   test('a holder that cannot renew it stops, exits with 1, and the next one goes on from there', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
-    const access = await accessTo(server, workdir);
+    const access = await clusterOf(workdir, server);
     await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
     await using first = startProgram(workdir, access);
     await first.ready();
@@ -55,7 +52,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
       await using server = await startApiServer();
       await using workdir = await Workdir.make();
       await using slack = await startReceiver(() => ({ body: 'ok' }));
-      const access = await accessTo(server, workdir);
+      const access = await clusterOf(workdir, server);
       const stubborn = `export default async () => { for (;;) await fetch('${slack.url}', { method: 'POST', body: '{}' }); };`;
       await workdir.write('stubborn.mjs', stubborn);
       const config = leaseConfig(slack.url, DURATION_S).replace('name = "log"', 'name = "./stubborn.mjs"');
@@ -76,7 +73,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
     await using fresh = await startReceiver(() => ({ body: 'ok' }));
-    const access = await accessTo(server, workdir);
+    const access = await clusterOf(workdir, server);
     const settings = (value: string) => ({
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -113,7 +110,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
-    const access = await accessTo(server, workdir);
+    const access = await clusterOf(workdir, server);
     const config = leaseConfig(slack.url, DURATION_S);
     await workdir.write('config.toml', config);
     await using first = startProgram(workdir, access);
@@ -134,7 +131,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ body: 'ok' }));
-    const access = await accessTo(server, workdir);
+    const access = await clusterOf(workdir, server);
     await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
     await using first = startProgram(workdir, access);
     await first.ready();
@@ -162,7 +159,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await using workdir = await Workdir.make();
     await using slack = await startReceiver(() => ({ hang: true }));
     await workdir.write('config.toml', leaseConfig(slack.url, DURATION_S));
-    await using program = startProgram(workdir, await accessTo(server, workdir));
+    await using program = startProgram(workdir, await clusterOf(workdir, server));
     await program.ready();
     server.create(deployment('web'));
     await slack.waitFor(1);
@@ -183,7 +180,7 @@ describe('a Lease on the embedded API server', { concurrency: true }, () => {
     await workdir.write('slow.mjs', slow);
     const config = leaseConfig(slack.url, DURATION_S).replace('name = "log"', 'name = "./slow.mjs"');
     await workdir.write('config.toml', config);
-    await using program = startProgram(workdir, await accessTo(server, workdir));
+    await using program = startProgram(workdir, await clusterOf(workdir, server));
     await program.ready();
     server.fault({ method: 'PUT', path: /\/leases/, effect: 'status', status: 500 });
     await program.until('the handler stops', ({ stderr }) => /^stopping$/m.test(stderr));
