@@ -106,6 +106,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
 };
 
+const LAST_CODE_POINT = 0x10ffff;
+
 /** The value of a Go interpreted string literal. */
 function unquote(literal: string): string {
   return literal
@@ -114,9 +116,8 @@ function unquote(literal: string): string {
 }
 
 function unescape(all: string, hex?: string, octal?: string, one = ''): string {
-  if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex.slice(1), 16));
-  if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8));
-  const found = ESCAPES[one];
+  const code = hex === undefined ? Number.parseInt(octal ?? '', 8) : Number.parseInt(hex.slice(1), 16);
+  const found = code <= LAST_CODE_POINT ? String.fromCodePoint(code) : ESCAPES[one];
   if (found === undefined) throw new GoTemplateError(`${all} is not a valid escape in a string`);
   return found;
 }

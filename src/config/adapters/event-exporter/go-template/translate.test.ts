@@ -221,6 +221,7 @@ describe('translateGoTemplate() refuses a template, naming what is wrong', () =>
     ['{{ range .Reason }}{{ end }}', /range needs a list or a map, not a string/],
     ['{{ .Reason; }}', /";.*" is not part of the template language/],
     ['{{ "\\z" }}', /not a valid escape/],
+    ['{{ "\\U00110000" }}', /not a valid escape/],
   ] as const) {
     test(template, () => {
       assert.throws(
