@@ -1,5 +1,5 @@
 /** What is remembered about one workload, and how each sighting changes it. Pure: time is passed in. */
-import type { JsonObject } from '../../src/json.ts';
+import { own, type JsonObject } from '../../src/json.ts';
 import type { Owner } from './owner.ts';
 import type { Level, Problem } from './problem.ts';
 import {
@@ -71,7 +71,7 @@ const MAX_DETAILED = 5;
 
 /** The restarts of one container, which may be called `constructor`. */
 export function restartTimesOf(restarts: PodState['restarts'], container: string): readonly number[] {
-  return Object.hasOwn(restarts, container) ? (restarts[container] ?? []) : [];
+  return own(restarts, container) ?? [];
 }
 
 /** The group after one of its pods was seen. */

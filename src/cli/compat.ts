@@ -3,6 +3,7 @@
  * stay as they are. Set by the user, never guessed. A command may follow the flag: `--compat TOOL check`.
  */
 import { NO_FILE } from '../config/adapters/adapter.ts';
+import { own } from '../json.ts';
 import { didYouMean } from '../text/near.ts';
 import type { CommandIo } from './command.ts';
 
@@ -31,8 +32,8 @@ export function ownArguments({ argv, env }: Pick<CommandIo, 'argv' | 'env'>, ref
 }
 
 function rewritten(tool: string, argv: readonly string[], refuse: Refuse, env: NodeJS.ProcessEnv): readonly string[] {
-  const rewrite = Object.hasOwn(TOOLS, tool) ? TOOLS[tool] : undefined;
-  if (rewrite !== undefined) return forCommand(argv, (own) => rewrite(own, refuse, env));
+  const rewrite = own(TOOLS, tool);
+  if (rewrite !== undefined) return forCommand(argv, (flags) => rewrite(flags, refuse, env));
   const names = Object.keys(TOOLS);
   return refuse(
     `--compat: there is no tool "${tool}"${didYouMean(tool, names) || `; known tools are ${names.join(', ')}`}`,
@@ -83,8 +84,8 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
     const [, name = '', joined] = /^--?([a-z-]+)(?:=(.*))?$/s.exec(argument) ?? [];
     if (name === 'metrics-tls-config')
       refuse('-metrics-tls-config is not supported: the endpoints are plain HTTP, put them behind a proxy');
-    const own = Object.hasOwn(EXPORTER_FLAGS, name) ? EXPORTER_FLAGS[name] : undefined;
-    if (own === undefined) {
+    const ours = own(EXPORTER_FLAGS, name);
+    if (ours === undefined) {
       // Our own parser would take -confg for -c with the value onfg.
       if (/^-[a-z]{2}/.test(argument))
         refuse(`unknown flag '${argument}'${didYouMean(name, Object.keys(EXPORTER_FLAGS))}`);
@@ -93,7 +94,7 @@ function ofEventExporter(argv: readonly string[], refuse: Refuse): readonly stri
     }
     const value = joined ?? argv[++index];
     if (value === undefined) return refuse(`flag needs an argument: -${name}`);
-    if (value !== '') given.set(own, value);
+    if (value !== '') given.set(ours, value);
   }
   return [...[...given].flat(), ...rest];
 }

@@ -1,5 +1,6 @@
 /** What to write instead of what people try first, because other tools have it. */
 import type { Command } from 'commander';
+import { own } from '../json.ts';
 import { didYouMean } from '../text/near.ts';
 
 /** Commands of other tools, and ours for the same purpose. */
@@ -46,7 +47,7 @@ export function isVersionRequest([first = '', ...others]: readonly string[]): bo
 
 /** What follows `unknown command 'validate'`. */
 export function commandHint(requested: string, names: readonly string[]): string {
-  const ours = Object.hasOwn(COMMANDS, requested) ? COMMANDS[requested] : undefined;
+  const ours = own(COMMANDS, requested);
   if (ours !== undefined) return `; use watchchain ${ours}`;
   return didYouMean(requested, names) || `; the commands are ${names.join(', ')}`;
 }

@@ -1,4 +1,5 @@
 /** Writes messages with Python's log levels to the service's own log. */
+import { own } from '../json.ts';
 import type { Logger } from '../log.ts';
 
 export type PythonLevel = 'NOTSET' | 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
@@ -25,7 +26,7 @@ const WINSTON_LEVELS = {
 /** In any case; undefined if there is no such level. */
 export function pythonLevel(text: string): PythonLevel | undefined {
   const name = text.trim().toUpperCase();
-  return Object.hasOwn(LEVELS, name) ? LEVELS[name] : undefined;
+  return own(LEVELS, name);
 }
 
 /** If the log's format is `python`, the line is the message alone, with this level. */

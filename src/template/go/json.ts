@@ -1,4 +1,5 @@
 /** JSON as Go's encoding/json writes it. */
+import { escapeOf } from '../../text/printable.ts';
 import type { FilterDefinition } from '../filter.ts';
 import { isEmpty } from './values.ts';
 
@@ -21,7 +22,7 @@ export const JSON_TEXT: readonly FilterDefinition[] = [
     name: 'go_raw_json',
     summary: 'The value as JSON; `null` for nothing.',
     examples: [{ template: '{{ \'m "q" <x>\' | go_raw_json }}', result: '"m \\"q\\" <x>"' }],
-    apply: (value, [empty]) => written(value, { empty }).replace(/[\u2028\u2029]/g, unicodeEscape),
+    apply: (value, [empty]) => written(value, { empty }).replace(/[\u2028\u2029]/g, escapeOf),
   },
 ];
 
@@ -33,7 +34,7 @@ interface JsonOptions {
 
 /** Escapes `<`, `>`, `&`, and U+2028 and U+2029, which JavaScript once did not allow in strings. */
 function goJson(value: unknown, options: JsonOptions): string {
-  return written(value, options).replace(/[<>&\u2028\u2029]/g, unicodeEscape);
+  return written(value, options).replace(/[<>&\u2028\u2029]/g, escapeOf);
 }
 
 /** In Go, empty maps and lists of a manifest are absent. */
@@ -41,8 +42,4 @@ function written(value: unknown, { empty, indent }: JsonOptions): string {
   const isNothing = value === undefined || value === null || (typeof value === 'object' && isEmpty(value));
   if (isNothing) return typeof empty === 'string' ? empty : 'null';
   return JSON.stringify(value, undefined, indent);
-}
-
-function unicodeEscape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

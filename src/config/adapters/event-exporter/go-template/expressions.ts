@@ -1,6 +1,7 @@
 /** Pipelines of a Go template as Liquid expressions. */
 import { RE2JS } from 're2js';
 import { toError } from '../../../../errors.ts';
+import { own } from '../../../../json.ts';
 import { didYouMean } from '../../../../text/near.ts';
 import { GoTemplateError, type Command, type Operand, type Pipe } from './ast.ts';
 import { GO_NAMES, TIME_FIELDS, type Struct } from './fields.ts';
@@ -157,7 +158,7 @@ export class Expressions {
 
   #structField(of: Value, struct: string, name: string): Value {
     const { fields = {} } = this.#structs[struct] ?? {};
-    const field = Object.hasOwn(fields, name) ? fields[name] : undefined;
+    const field = own(fields, name);
     if (field === undefined) {
       const where = struct === 'Event' ? 'an Event' : struct;
       const names = Object.keys(fields).filter((known) => !isGetter(known, fields));
@@ -171,7 +172,7 @@ export class Expressions {
   }
 
   #timeField(of: Value, name: string): Value {
-    const field = Object.hasOwn(TIME_FIELDS, name) ? TIME_FIELDS[name] : undefined;
+    const field = own(TIME_FIELDS, name);
     if (field === undefined)
       throw new GoTemplateError(`.${name} of a time is not supported${didYouMean(name, Object.keys(TIME_FIELDS))}`);
     return field.filter === undefined ? of : valueOf(`${of.liquid} | ${field.filter}`, field.type);
@@ -218,9 +219,9 @@ export class Expressions {
     const at = input === -1 ? args.length - 1 : input;
     const of = args[at] ?? NIL;
     const others = args.filter((_, index) => index !== at).map((arg) => this.primary(arg));
-    const [name = '', own] = filter.split(': ');
+    const [name = '', first] = filter.split(': ');
     const empty = known.writesJson === true ? this.#structs[structOf(of.type) ?? '']?.empty : undefined;
-    const parameters = [own, ...others, empty].filter((parameter) => parameter !== undefined);
+    const parameters = [first, ...others, empty].filter((parameter) => parameter !== undefined);
     const call = parameters.length === 0 ? name : `${name}: ${parameters.join(', ')}`;
     const result = typeof type === 'function' ? type(args.map((arg) => arg.type)) : type;
     return { liquid: `${this.#whole(of)} | ${call}`, type: result, isCompound: true };

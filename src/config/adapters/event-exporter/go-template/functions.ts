@@ -2,6 +2,7 @@
  * The functions of Go's text/template and of sprig that templates may call, and the filter for each.
  * Left out on purpose: `env` and `expandenv`, which would put secrets into messages, and lookups, which would leave the cluster.
  */
+import { own } from '../../../../json.ts';
 import { didYouMean } from '../../../../text/near.ts';
 import { GoTemplateError } from './ast.ts';
 import { isList, isMap, type GoType } from './value.ts';
@@ -153,7 +154,7 @@ const FUNCTIONS: Readonly<Record<string, GoFunction>> = {
 
 /** The function for `count` arguments. @throws GoTemplateError if it is unknown or takes another number of arguments */
 export function functionOf(name: string, count: number): GoFunction {
-  const known = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined;
+  const known = own(FUNCTIONS, name);
   if (known === undefined) throw new GoTemplateError(unknownFunction(name));
   if (count < known.min || count > known.max)
     throw new GoTemplateError(`${name} takes ${countOf(known)}, not ${count}`);

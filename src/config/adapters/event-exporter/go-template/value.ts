@@ -1,4 +1,5 @@
 /** Values of a Go template as Liquid expressions, with what is known about their types. */
+import { escapeOf } from '../../../../text/printable.ts';
 import { GoTemplateError } from './ast.ts';
 
 export type GoType =
@@ -36,16 +37,13 @@ export function literalOf(literal: string | number | boolean): Value {
   return { liquid: String(literal), type: typeof literal === 'number' ? 'number' : 'boolean', literal };
 }
 
-/**
- * A Liquid string. Whatever would end a string or a tag is escaped by its code point.
- */
+/** A Liquid string. Whatever would end a string or a tag is escaped by its code point. */
 export function quoted(text: string): string {
   return `"${text.replace(/["\\\p{Cc}]|\{(?=[{%])|[}%](?=\})/gu, escaped)}"`;
 }
 
 function escaped(character: string): string {
-  if (character === '\n') return '\\n';
-  return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`;
+  return character === '\n' ? '\\n' : escapeOf(character);
 }
 
 /** `involved.labels.app`, `event.metadata.annotations["a.b/c"]` */
