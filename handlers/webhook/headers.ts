@@ -30,26 +30,25 @@ function problemOf(name: string, seen: ReadonlySet<string>): string | undefined 
   return seen.has(lower) ? 'must be set once: header names ignore case' : undefined;
 }
 
-export interface Headers {
-  /** By lower-case name, without those that yield nothing. @throws TerminalError naming the header, also if a value has a line break or a control character */
-  render(scope: TemplateScope): Record<string, string>;
-}
-
-export function compileHeaders(sources: Readonly<Record<string, string>>): Headers {
+/**
+ * The result has the values by lower-case name, without those that yield nothing. It throws TerminalError naming the header, also
+ * if a value has a line break or a control character.
+ */
+export function compileHeaders(
+  sources: Readonly<Record<string, string>>,
+): (scope: TemplateScope) => Record<string, string> {
   const headers = Object.entries(sources).map(([name, source]) => ({
     name: name.toLowerCase(),
     field: `headers.${name}`,
     template: compileTemplate(source, `headers.${name}`),
   }));
-  return {
-    render: (scope) =>
-      // Some servers refuse a request with an empty header, and no receiver needs one.
-      Object.fromEntries(
-        headers
-          .map(({ name, field, template }) => [name, headerValue(template, field, scope)] as const)
-          .filter(([, value]) => value !== ''),
-      ),
-  };
+  return (scope) =>
+    // Some servers refuse a request with an empty header, and no receiver needs one.
+    Object.fromEntries(
+      headers
+        .map(({ name, field, template }) => [name, headerValue(template, field, scope)] as const)
+        .filter(([, value]) => value !== ''),
+    );
 }
 
 function headerValue(template: Template, field: string, scope: TemplateScope): string {

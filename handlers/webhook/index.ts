@@ -8,7 +8,7 @@ import { urlWith } from '../../src/delivery/url-below.ts';
 import { parseAnswer, verdictOf, type Answer } from '../../src/plugin/contract.ts';
 import { isTemplate } from '../../src/template/template.ts';
 import { options, type Options } from './options.ts';
-import { compileBatch, compileVerdictRequest, compileRequest, type Request } from './request.ts';
+import { compileBatch, compileVerdictRequest, compileRequest, type WebhookRequest } from './request.ts';
 
 export default defineSink({
   name: 'webhook',
@@ -53,12 +53,12 @@ export default defineSink({
   deadlineMs,
   create(options, environment) {
     const receiver = openReceiver(options, environment);
-    const ask = (request: Request, context: HandlerContext): Promise<ReceiverResponse> => {
+    const ask = (request: WebhookRequest, context: HandlerContext): Promise<ReceiverResponse> => {
       const { idempotencyKey, signal, traceparent } = context;
       const headers = traceparent === undefined ? request.headers : { traceparent, ...request.headers };
       return receiver.send({ ...request, headers, idempotencyKey, signal });
     };
-    const send = async (request: Request, context: HandlerContext): Promise<void> => {
+    const send = async (request: WebhookRequest, context: HandlerContext): Promise<void> => {
       await ask(request, context);
     };
     const life = { stop: () => receiver.close() };
@@ -135,13 +135,13 @@ function checkAccepted(
 }
 
 /** Without the URL itself, which is a secret. */
-function previewOf({ method, appended, body }: Request): string {
+function previewOf({ method, appended, body }: WebhookRequest): string {
   const { pathname, search } = urlWith(new URL('https://receiver'), appended);
   return [method, ...(appended === undefined ? [] : [`…${pathname}${search}`]), body].join(' ');
 }
 
 /** An answer that becomes an error may echo the request. It is scrubbed before it is cut: a secret cut in two is not found. */
-function responseParser(options: Options): (body: string, request: Request) => Answer {
+function responseParser(options: Options): (body: string, request: WebhookRequest) => Answer {
   const url = new URL(options.url);
   const read = (body: string, scrub: (text: string) => string): Answer => {
     try {

@@ -11,7 +11,7 @@ import { attributesOf, BATCH_TYPE, binaryHeaders, structured, STRUCTURED_TYPE } 
 import { compileHeaders } from './headers.ts';
 import type { Options } from './options.ts';
 
-export interface Request {
+export interface WebhookRequest {
   readonly method: string;
   readonly appended: Appended | undefined;
   readonly headers: Readonly<Record<string, string>>;
@@ -19,15 +19,15 @@ export interface Request {
 }
 
 /** Compiles what every request has: without its body, and with the headers of the configuration only. */
-function compileHead(options: Options): (scope: TemplateScope) => Omit<Request, 'body'> {
+function compileHead(options: Options): (scope: TemplateScope) => Omit<WebhookRequest, 'body'> {
   const method = options.method.toUpperCase();
   const appendedOf = compileAppended(options);
-  const headers = compileHeaders(options.headers);
-  return (scope) => ({ method, appended: appendedOf(scope), headers: headers.render(scope) });
+  const headersOf = compileHeaders(options.headers);
+  return (scope) => ({ method, appended: appendedOf(scope), headers: headersOf(scope) });
 }
 
 /** Compiles the request for one change. The result throws TerminalError naming the field. */
-export function compileRequest(options: Options): (change: Change, key: string) => Request {
+export function compileRequest(options: Options): (change: Change, key: string) => WebhookRequest {
   const { cloudEvents, maxBodyBytes } = options;
   const headOf = compileHead(options);
   const body = compileBody(options);
@@ -48,7 +48,7 @@ export function compileRequest(options: Options): (change: Change, key: string) 
 }
 
 /** Compiles the request of the plug-in contract. The result throws TerminalError if the request is too long. */
-export function compileVerdictRequest(options: Options): (change: Change, context: HandlerContext) => Request {
+export function compileVerdictRequest(options: Options): (change: Change, context: HandlerContext) => WebhookRequest {
   const { maxBodyBytes } = options;
   const headOf = compileHead(options);
   return (change, context) => {
@@ -65,7 +65,7 @@ export function compileVerdictRequest(options: Options): (change: Change, contex
 
 export interface BatchRequest {
   /** One request for the changes, in order. @throws TerminalError naming the field, if one cannot be rendered */
-  of(changes: readonly [Change, ...Change[]]): Request;
+  of(changes: readonly [Change, ...Change[]]): WebhookRequest;
   /** How many changes, from the first on, fit into one request. One that cannot be rendered is left for a request of its own. */
   fits(changes: readonly Change[]): number;
 }
