@@ -1,6 +1,6 @@
 /** The last changes of the workloads behind pods at risk. */
-import type { Change } from '../../change.ts';
-import type { Owner } from '../../../handlers/podAlerts/owner.ts';
+import { keyOf, type Change } from '../../change.ts';
+import { groupOf, type Owner } from '../../../handlers/podAlerts/owner.ts';
 import { managersIn } from '../../change/remarks.ts';
 import type { Store } from '../../store/store.ts';
 import type { RecordedKind } from '../../store/stored.ts';
@@ -24,7 +24,7 @@ export class LastChanges {
 
   /** For the first {@link MAX_OWNERS} workloads. Lets other work run in between. */
   async of(store: Store, findings: readonly Finding[]): Promise<(finding: Finding) => LastChange | undefined> {
-    const owners = new Map(findings.flatMap(({ owner }) => (owner === undefined ? [] : [[keyOf(owner), owner]])));
+    const owners = new Map(findings.flatMap(({ owner }) => (owner === undefined ? [] : [[groupOf(owner), owner]])));
     const kinds = await store.kinds();
     const shownOwners = [...owners].slice(0, MAX_OWNERS);
     const newest = await Promise.all(shownOwners.map(([, owner]) => newestOf(store, kinds, owner)));
@@ -37,20 +37,15 @@ export class LastChanges {
       byOwner.set(shownOwners[n]?.[0] ?? '', last);
     });
     this.#known = known;
-    return ({ owner }) => (owner === undefined ? undefined : byOwner.get(keyOf(owner)));
+    return ({ owner }) => (owner === undefined ? undefined : byOwner.get(groupOf(owner)));
   }
-}
-
-function keyOf({ kind, namespace = '', name }: Owner): string {
-  return `${kind} ${namespace}/${name}`;
 }
 
 async function newestOf(store: Store, kinds: readonly RecordedKind[], owner: Owner): Promise<Change | undefined> {
   const kind = kinds.find((one) => one.kind === owner.kind);
   if (owner.namespace === undefined || kind === undefined || owner.kind === 'Pod') return undefined;
   const { group, resource } = kind;
-  const key = `${owner.namespace}/${owner.name}`;
-  const [newest] = await store.history({ group, resource, key, newestFirst: true, limit: 1 });
+  const [newest] = await store.history({ group, resource, key: keyOf(owner), newestFirst: true, limit: 1 });
   return newest;
 }
 
