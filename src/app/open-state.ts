@@ -54,14 +54,27 @@ export async function openState(options: OpenStateOptions): Promise<OpenState> {
   opening.defer(() => store.close());
   await recogniseCluster(store, connection, log);
   log.debug('State is open', { folder: folder?.path ?? ':memory:' });
+  const isInMemoryFallback = folder === undefined && storeFile === undefined;
+  // The demo's state is meant to be lost.
+  if (storeFile === undefined) opening.defer(() => logUndelivered(store, isInMemoryFallback, log));
   const open = opening.move();
   return {
     store,
     folder: folder?.path,
     redactionKey: folder?.redactionKey ?? randomBytes(32),
-    isInMemoryFallback: folder === undefined && storeFile === undefined,
+    isInMemoryFallback,
     close: () => open.disposeAsync(),
   };
+}
+
+/** For whoever stops the service while a receiver is down. */
+async function logUndelivered(store: Store, isInMemory: boolean, log: Logger): Promise<void> {
+  // A store that has failed has said so already.
+  const balances = await store.balances().catch(() => []);
+  const deliveries = balances.reduce((sum, { pending }) => sum + pending, 0);
+  if (deliveries === 0) return;
+  if (isInMemory) log.warn('Not everything is delivered: the rest is lost, as the state is in memory', { deliveries });
+  else log.info('Not everything is delivered: the rest follows after the next start', { deliveries });
 }
 
 /** Undefined if it is not writable and the state is kept in memory instead. */

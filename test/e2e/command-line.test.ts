@@ -229,6 +229,20 @@ describe('the process', () => {
     assert.match(stderr, /The reader of stdout is gone/);
   });
 
+  test('says at its end that something is not delivered yet', async () => {
+    await using server = await startApiServer();
+    await using workdir = await Workdir.make();
+    await using slack = await startReceiver(() => ({ status: 500 }));
+    await workdir.write('config.toml', kwatchmanConfig(slack.url, ['deployment']));
+    await using program = startProgram(workdir, await clusterOf(workdir, server));
+    await program.ready();
+    server.create(deployment('web'));
+    await slack.waitFor(1);
+    const { code, stderr } = await program.stop();
+    assert.equal(code, 0);
+    assert.match(stderr, /"Stopping".*\n.*"deliveries":1,.*"Not everything is delivered: the rest follows/s);
+  });
+
   test('its log says where the state is, and which signal ended it', async () => {
     await using server = await startApiServer();
     await using workdir = await Workdir.make();
