@@ -51,9 +51,12 @@ export function parseTree(text: string): YamlTree {
     Pair(_, { key }) {
       if (isCollection(key)) fail('a key must be a string', key.range?.[0] ?? 0);
     },
-    Alias(_, alias) {
-      if (alias.resolve(document) === undefined)
-        fail('a value that begins with * needs quotes around it', alias.range?.[0] ?? 0);
+    Alias(_, alias, around) {
+      const target = alias.resolve(document);
+      const offset = alias.range?.[0] ?? 0;
+      if (target === undefined) fail('a value that begins with * needs quotes around it', offset);
+      // The value would have no end.
+      if (around.some((node) => node === target)) fail('an alias cannot stand inside the value that it names', offset);
     },
     // A long id, such as a chat's, would lose its last digits as a number.
     Scalar(_, scalar) {
