@@ -60,7 +60,11 @@ describe('parseYaml()', () => {
       /^broken YAML in column 12: a value that begins with \* needs quotes around it$/,
       2,
     ],
-    ['a: 1\nlist: &list [x, *list]\n', /^broken YAML in column 17: an alias cannot stand inside the value that it names$/, 2],
+    [
+      'a: 1\nlist: &list [x, *list]\n',
+      /^broken YAML in column 17: an alias cannot stand inside the value that it names$/,
+      2,
+    ],
     ['&all\na: { b: *all }\n', /an alias cannot stand inside/, 2],
     [`${bomb}\nx: *i\n`, /alias/, 1],
   ] as const) {
