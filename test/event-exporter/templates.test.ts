@@ -82,11 +82,12 @@ describe("event-exporter's layouts", () => {
     assert.match(problems[1] ?? '', /^config\.yaml:8: .*no field \.metadata in an Event; its fields are /);
   });
 
-  test('24 env and expandenv are refused: a template cannot read the environment', async () => {
-    const layout = `      layout: { a: '{{ env "HOME" }}', b: '{{ expandenv "$$HOME" }}' }\n`;
+  test('24 env, expandenv and getHostByName are refused: a template reads neither the environment nor the network', async () => {
+    const layout = `      layout: { a: '{{ env "HOME" }}', b: '{{ expandenv "$$HOME" }}', c: '{{ getHostByName "x" }}' }\n`;
     const problems = await problemsOf(toHook('http://r.example', { layout }));
-    assert.equal(problems.length, 2);
+    assert.equal(problems.length, 3);
     assert.match(problems.join(), /the function env is not available.*the function expandenv is not available/);
+    assert.match(problems.join(), /getHostByName is not available: a template cannot ask a name server/);
   });
 
   test('25 a missing map key is "<no value>" by a dot and empty by index; a missing source is empty', async () => {

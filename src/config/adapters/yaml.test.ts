@@ -67,6 +67,7 @@ describe('parseYaml()', () => {
     ],
     ['&all\na: { b: *all }\n', /an alias cannot stand inside/, 2],
     [`${bomb}\nx: *i\n`, /alias/, 1],
+    [`a: 1\nb: ${'['.repeat(20_000)}`, /too many values are nested in one another$/, 2],
   ] as const) {
     test(`refuses ${JSON.stringify(text.slice(-30))} at its line, without quoting it`, () => {
       assert.throws(

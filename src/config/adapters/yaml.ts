@@ -88,9 +88,9 @@ function isHarmless({ code, pos: [start] }: YAMLError, text: string): boolean {
 
 /** The reason without the library's quote of the file, which follows a colon. */
 function reasonOf({ code, message }: YAMLError): string {
-  return code === 'MULTIPLE_DOCS'
-    ? 'a second document begins here, and only one is read: remove it'
-    : message.replace(/(?<=\S): .*$/s, '');
+  if (code === 'MULTIPLE_DOCS') return 'a second document begins here, and only one is read: remove it';
+  if (code === 'RESOURCE_EXHAUSTION') return 'too many values are nested in one another';
+  return message.replace(/(?<=\S): .*$/s, '');
 }
 
 /** The usual mistake: to YAML, `{{` at the start of a value opens a map inside a map. */

@@ -165,10 +165,15 @@ function countOf({ min, max }: GoFunction): string {
   return `${min === max ? '' : 'at least '}${min} ${min === 1 ? 'argument' : 'arguments'}`;
 }
 
-const REFUSED: ReadonlySet<string> = new Set(['env', 'expandenv', 'getHostByName']);
+const NO_ENVIRONMENT = 'a template cannot read the environment; write $NAME or ${NAME} in the file';
+const REFUSED: Readonly<Record<string, string>> = {
+  env: NO_ENVIRONMENT,
+  expandenv: NO_ENVIRONMENT,
+  getHostByName: 'a template cannot ask a name server',
+};
 
 function unknownFunction(name: string): string {
-  if (REFUSED.has(name))
-    return `the function ${name} is not available: a template cannot read the environment; write $NAME or \${NAME} in the file`;
+  const refusal = own(REFUSED, name);
+  if (refusal !== undefined) return `the function ${name} is not available: ${refusal}`;
   return `the function ${name} is not supported${didYouMean(name, Object.keys(FUNCTIONS))}`;
 }
