@@ -58,6 +58,19 @@ describe('lasting, when something fails', () => {
     assert.deepEqual([told(first), told(second)], [both, both]);
   });
 
+  test('says the same when it is replayed although a reload made the time longer before it', async (t) => {
+    const receiver: Change[] = [];
+    const flaky = recording('flaky', receiver, (n) => (n <= 4 ? boom() : undefined));
+    const { chain } = await start(t, failing(), flaky);
+    await accept(chain, 1);
+    await pass(chain, 6);
+    const [letter] = await chain.store.deadLetters({ limit: 10 });
+    await chain.restart(0, [failing({ for: '10m' }), flaky]);
+    await chain.store.replay([letter?.id ?? 0]);
+    await pass(chain, 10);
+    assert.deepEqual(told(receiver), ['updated, 1 -> 2, for 5m now, sent again from the dead letters']);
+  });
+
   test('reports again what was perhaps told, if an earlier handler halted its end', async (t) => {
     const first: Change[] = [];
     const flaky = recording('flaky', [], (n) => (n === 1 ? boom() : undefined));

@@ -189,12 +189,13 @@ function callStep(step: Step, change: Change, run: Run): Promise<Verdict> {
     if (step.type === 'transform') return step.instance.handle(given, context);
     if (step.type === 'sink') return deliver(step.instance, given, context);
     return handleStateful(step.id, memory, (wakeAt) => {
-      const { states, timerOf, attempts, crashes, perhapsSent, delivered } = delivery;
+      const { states, timerOf, attempts, crashes, perhapsSent, delivered, change } = delivery;
+      const isRepeated = attempts > 0 || crashes > 0 || change.flags.replayed === true;
       const extras = {
         state: states.get(step.id),
         now: options.environment.clock.steady(),
         isWakeUp: timerOf === step.id,
-        mayBeDelivered: attempts > 0 || crashes > 0 || perhapsSent || delivered.length > 0,
+        mayBeDelivered: isRepeated || perhapsSent || delivered.length > 0,
         wakeAt,
       };
       return step.instance.handle(given, Object.assign(context, extras));

@@ -139,9 +139,11 @@ function mergeActors(lists: readonly string[]): string {
 
 function prepare(db: DatabaseSync) {
   // Deliveries that were ready when the previous process ended, or that a reload cut off, may have been sent without a record.
-  // They are sent again unchanged, under their own key: merged, they would be repetitions that nobody can recognise.
+  // They are sent again unchanged, under their own key: merged, they would be repetitions that nobody can recognise. The same
+  // goes for those kept alone, or in a fixed batch, which may wait by now.
   db.exec(`CREATE TEMP TABLE perhaps_sent (id INTEGER PRIMARY KEY);
-    INSERT INTO temp.perhaps_sent SELECT id FROM deliveries WHERE state = ${READY}`);
+    INSERT INTO temp.perhaps_sent
+      SELECT id FROM deliveries WHERE state < ${DEAD} AND (state = ${READY} OR batch IS NOT NULL)`);
   // Never attempted, and without edits: a branch's notes are about a single change.
   const fresh = `d.attempts = 0 AND d.delivered = '[]' AND d.replayed = 0 AND d.deferred_since IS NULL
     AND d.timer_of IS NULL AND d.edits IS NULL AND d.id NOT IN temp.perhaps_sent AS fresh`;

@@ -62,6 +62,27 @@ export function durability(fixture: StoreFixture): void {
       },
     );
 
+    storeTest(fixture, 'what may have been sent is known as such over any number of restarts', async (opened) => {
+      const { store, reopen } = opened;
+      await withPending(store, ['interrupted', 'together', 'waiting']);
+      const [interrupted, together, waiting] = (await claim(store)).deliveries.map(({ id }) => id);
+      const park = { until: NOW + 1000, attempts: 0, deferredSince: undefined, reason: 'r' };
+      const gather = { handler: 'default/slack' };
+      for (const id of [together, waiting]) await store.park(id ?? 0, { ...park, gather });
+      await store.release(interrupted ?? 0, true);
+      await store.fixBatch([together ?? 0]);
+      const second = await reopen();
+      await second.park((await claimOne(second)).id, park);
+      const third = await reopen();
+      const perhapsSent: string[] = [];
+      for (let n = 0; n < 2; n++) {
+        const { deliveries, batch } = await claim(third, { now: NOW + 1000, batch: true });
+        const claimed = [...deliveries, ...(batch?.deliveries ?? [])];
+        perhapsSent.push(...claimed.filter((one) => one.perhapsSent).map(({ change }) => change.name));
+      }
+      assert.deepEqual(perhapsSent, ['interrupted', 'together']);
+    });
+
     storeTest(fixture, 'parked deliveries keep waiting', async ({ store, reopen }) => {
       await withPending(store, ['web']);
       const park = { until: NOW + 1000, attempts: 2, deferredSince: NOW, reason: 'r' };
